@@ -1,0 +1,97 @@
+# Commands of splade-operator. `make help` lists them.
+#
+# What is downloaded or built lies outside the clone, in $(SPLADE_CACHE), and is made again when absent.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TORCH ?= cpu
+export TORCH
+SPLADE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/splade-operator
+export SPLADE_CACHE
+export LIBTORCH := $(SPLADE_CACHE)/libtorch-2.11.0-$(TORCH)
+export LIBTORCH_LIB := $(LIBTORCH)
+export LIBTORCH_INCLUDE := $(LIBTORCH)
+export LD_LIBRARY_PATH := $(LIBTORCH)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+export CARGO_TARGET_DIR ?= $(SPLADE_CACHE)/target-$(TORCH)
+export SPLADE_PYTHON ?= $(shell scripts/setup-references.sh --print)
+
+JOB := $(CARGO_TARGET_DIR)/release/splade-job
+FILE ?= configs/quickstart.yaml
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up ---
+
+.PHONY: setup setup-runtime env
+setup: setup-runtime ## Fetch all that building and testing needs: libtorch (TORCH=cpu or cuda) and the Python references
+	@scripts/setup-references.sh
+
+setup-runtime: ## Fetch what building and running needs: libtorch alone
+	@scripts/check-machine.sh
+	@scripts/setup-libtorch.sh
+
+env: ## Print the environment of these commands, for `eval "$(make env)"`
+	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON; do \
+		printf 'export %s=%q\n' "$$name" "$${!name}"; done
+
+.PHONY: build
+build: setup-runtime ## Build splade-job
+	@cargo build --release --locked -p splade-job
+
+# --- the job ---
+
+.PHONY: quickstart train train-resume benchmark export-hf encode tensorboard info
+quickstart: build ## Train, export and benchmark a small Korean model on this machine, and print the scores
+	@scripts/quickstart.sh $(JOB)
+
+train: build ## Train, export and benchmark what FILE says (default configs/quickstart.yaml)
+	@$(JOB) run -f $(FILE)
+
+train-resume: train ## The same: a run always continues from its newest checkpoint
+
+benchmark: build ## Run only the benchmarks of FILE
+	@$(JOB) benchmark -f $(FILE)
+
+export-hf: build ## Export the finished trainings of FILE to Hugging Face format
+	@$(JOB) export -f $(FILE)
+
+tensorboard: setup ## Show the curves of every run under runs/
+	@$(SPLADE_PYTHON) -m tensorboard.main --logdir runs
+
+info: build ## Say what this machine has, in a form to paste into a bug report
+	@$(JOB) info
+
+# --- quality ---
+# Tests run side by side: one libtorch thread each keeps them from waiting for one another.
+
+.PHONY: test test-quick test-data bench lint format clean
+test: setup lint ## Set up, lint and run every test
+	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace
+
+test-quick: setup-runtime ## Tests that need no Python reference, for the inner loop
+	@cargo test --release --locked -p splade-crds -p splade-native --lib --tests
+	@cargo test --release --locked -p splade-data -p splade-retrieval --lib
+	@cargo test --release --locked -p splade-job --lib --test losses
+
+test-data: setup ## Tests on real Korean data that cannot be shipped: SHARED=<folder>
+	@test -n "$(SHARED)" || { echo "make test-data needs SHARED=<folder of the data>" >&2; exit 64; }
+	@SPLADE_SHARED=$(abspath $(SHARED)) cargo test --release --locked -p splade-retrieval --features shared-data --test shared_data
+	@SPLADE_SHARED=$(abspath $(SHARED)) cargo test --release --locked -p splade-job --features shared-data --test shared_data
+
+bench: setup build ## Measure training against sentence-transformers on this machine
+	@$(SPLADE_PYTHON) tests/benchmarks/training.py --job $(JOB)
+
+lint: setup-runtime ## rustfmt, clippy with warnings as errors, cargo deny
+	@cargo fmt --all --check
+	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
+	@scripts/deny.sh
+
+format: ## Format the code
+	@cargo fmt --all
+
+clean: ## Remove build output and runs
+	@rm -rf $(CARGO_TARGET_DIR) runs

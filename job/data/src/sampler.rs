@@ -1,0 +1,113 @@
+//! The order of an epoch and each rank's share of it, the same as PyTorch's.
+
+use std::num::NonZeroUsize;
+
+use rand_mt::Mt;
+
+use crate::error::{DataError, SamplerError};
+
+/// From this length on, `torch.randperm` draws 64 bits a step and shuffles inside out (ATen, `randperm_cpu`).
+const WIDE_FROM: u64 = u32::MAX as u64 / 20;
+
+/// Shuffles all examples anew every epoch and hands each rank its share.
+///
+/// Equal to `torch.utils.data.DistributedSampler(shuffle=True, drop_last=False)`: a share is every `ranks`-th example
+/// of `torch.randperm` under a CPU generator seeded with `seed + epoch`, and the order starts over where its length is
+/// no multiple of `ranks`. All shares have the same length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DistributedSampler {
+    len: u32,
+    ranks: usize,
+    rank: usize,
+    seed: u64,
+}
+
+impl DistributedSampler {
+    /// A sampler of `len` examples for rank `rank` of `ranks`.
+    ///
+    /// # Errors
+    /// A rank that is not one of `ranks`, or more examples than 32 bits can number.
+    pub fn new(len: usize, ranks: usize, rank: usize, seed: u64) -> Result<Self, DataError> {
+        if rank >= ranks {
+            return Err(SamplerError::Rank { rank, ranks }.into());
+        }
+        let len = u32::try_from(len).map_err(|_| SamplerError::TooMany { len })?;
+        Ok(Self {
+            len,
+            ranks,
+            rank,
+            seed,
+        })
+    }
+
+    /// Examples in the share of one rank, the same for all.
+    pub fn share(&self) -> usize {
+        (self.len as usize).div_ceil(self.ranks)
+    }
+
+    /// Indices of this rank's examples in epoch `epoch` (from 0), in order. `seed + epoch` wraps at 64 bits.
+    pub fn epoch(&self, epoch: u64) -> Vec<u32> {
+        let order = randperm(self.len, self.seed.wrapping_add(epoch));
+        order
+            .iter()
+            .cycle()
+            .skip(self.rank)
+            .step_by(self.ranks)
+            .take(self.share())
+            .copied()
+            .collect()
+    }
+
+    /// This rank's examples of an epoch in batches; the last one may be short.
+    pub fn batches(&self, epoch: u64, batch_size: NonZeroUsize) -> Vec<Vec<u32>> {
+        self.epoch(epoch)
+            .chunks(batch_size.get())
+            .map(<[u32]>::to_vec)
+            .collect()
+    }
+}
+
+/// `torch.randperm(len, generator=torch.Generator().manual_seed(seed))`.
+fn randperm(len: u32, seed: u64) -> Vec<u32> {
+    // The generator is the 32-bit Mersenne Twister; it takes the low half of a seed.
+    let mut generator = Mt::new(seed as u32);
+    if u64::from(len) < WIDE_FROM {
+        shuffled(len, &mut generator)
+    } else {
+        shuffled_inside_out(len, &mut generator)
+    }
+}
+
+fn shuffled(len: u32, generator: &mut Mt) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..len).collect();
+    for index in 0..len.saturating_sub(1) {
+        let step = generator.next_u32() % (len - index);
+        order.swap(index as usize, (index + step) as usize);
+    }
+    order
+}
+
+fn shuffled_inside_out(len: u32, generator: &mut Mt) -> Vec<u32> {
+    let mut order = Vec::with_capacity(len as usize);
+    for index in 0..len {
+        let high = u64::from(generator.next_u32());
+        let low = u64::from(generator.next_u32());
+        let place = (high << 32 | low) % (u64::from(index) + 1);
+        order.push(index);
+        order.swap(index as usize, place as usize);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From Python: the 64-bit draws of `torch.Generator().manual_seed(42)`, seen through
+    /// `torch.empty(12, dtype=torch.int64).random_(-2**63, None, generator=g)`, shuffled inside out by hand.
+    #[test]
+    fn shuffles_inside_out_with_the_draws_of_pytorch() {
+        let order = shuffled_inside_out(12, &mut Mt::new(42));
+        assert_eq!(order, [6, 0, 5, 11, 10, 2, 3, 1, 9, 4, 7, 8]);
+    }
+}

@@ -1,0 +1,83 @@
+//! Packing examples into one batch.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::message;
+use splade_data::{Example, PackedBatch, PackedScores, TeacherScores, Text};
+
+fn text(tokens: &[u32]) -> Text {
+    Text {
+        id: 1000 + u64::from(tokens[0]),
+        tokens: tokens.to_vec(),
+    }
+}
+
+fn example(
+    index: usize,
+    query: &[u32],
+    positive: &[u32],
+    negatives: &[&[u32]],
+    scores: Option<&[f32]>,
+) -> Example {
+    Example {
+        index,
+        query: text(query),
+        positive: text(positive),
+        negatives: negatives.iter().map(|tokens| text(tokens)).collect(),
+        teacher_scores: scores.map(|scores| TeacherScores {
+            positive: scores[0],
+            negatives: scores[1..].to_vec(),
+        }),
+    }
+}
+
+#[test]
+fn packs_queries_then_positives_then_ragged_negatives() {
+    let batch = PackedBatch::collate(&[
+        example(4, &[1, 2], &[3], &[&[4, 5, 6], &[7]], None),
+        example(9, &[8], &[9, 10], &[], None),
+        example(2, &[11], &[12], &[&[13]], None),
+    ])
+    .unwrap();
+    assert_eq!(batch.ids, [1, 2, 8, 11, 3, 9, 10, 12, 4, 5, 6, 7, 13]);
+    assert_eq!(batch.lengths, [2, 1, 1, 1, 2, 1, 3, 1, 1]);
+    assert_eq!(batch.negatives_per_query, [2, 0, 1]);
+    assert_eq!(
+        batch.text_ids,
+        [1001, 1008, 1011, 1003, 1009, 1012, 1004, 1007, 1013]
+    );
+    assert_eq!(batch.teacher_scores, None);
+}
+
+#[test]
+fn packs_teacher_scores_that_all_have() {
+    let batch = PackedBatch::collate(&[
+        example(0, &[1], &[2], &[&[3], &[4]], Some(&[5.0, 1.0, 2.0])),
+        example(1, &[1], &[2], &[], Some(&[6.0])),
+        example(2, &[1], &[2], &[&[3]], Some(&[7.0, 3.0])),
+    ])
+    .unwrap();
+    let expected = PackedScores {
+        positives: vec![5.0, 6.0, 7.0],
+        negatives: vec![1.0, 2.0, 3.0],
+    };
+    assert_eq!(batch.teacher_scores, Some(expected));
+}
+
+#[test]
+fn refuses_teacher_scores_that_some_have() {
+    let text = message(PackedBatch::collate(&[
+        example(40, &[1], &[2], &[], Some(&[5.0])),
+        example(41, &[1], &[2], &[], None),
+    ]));
+    assert!(
+        text.contains("triplet 40 has teacher scores and triplet 41 has none"),
+        "{text}"
+    );
+}
+
+#[test]
+fn refuses_a_batch_of_nothing() {
+    assert!(message(PackedBatch::collate(&[])).contains("at least one example"));
+}

@@ -1,0 +1,234 @@
+//! How a failure ends the process: its exit code and its message.
+
+use crate::benchmark::BenchmarkError;
+use crate::checkpoint::CheckpointError;
+use crate::encoder::EncodeError;
+use crate::export::ExportError;
+use crate::model::ModelError;
+use crate::pipeline::PipelineError;
+use crate::training::TrainingError;
+use splade_data::{DataError, ShardError, SourceError, TokenizerError};
+use splade_retrieval::beir::BeirError;
+use splade_retrieval::source::SourceError as LineError;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Classes of failure by exit code, as `sysexits.h` numbers them; the operator decides by them what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Bad arguments.
+    Usage = 64,
+    /// Bad data.
+    Data = 65,
+    /// An input is missing.
+    NoInput = 66,
+    /// A fault of the program, or a run that cannot learn.
+    Software = 70,
+    /// Stopped from outside after saving, or storage that fails.
+    Temporary = 75,
+    /// Bad configuration.
+    Configuration = 78,
+}
+
+/// What went wrong, for a person, and for the process that started this one.
+#[derive(Debug)]
+pub struct Failure {
+    /// The class.
+    pub class: Class,
+    message: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    /// A failure of a class.
+    pub fn new(class: Class, message: impl fmt::Display) -> Self {
+        Self {
+            class,
+            message: message.to_string(),
+        }
+    }
+
+    /// Bad arguments.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Class::Usage, message)
+    }
+
+    /// Bad data.
+    pub fn data(message: impl fmt::Display) -> Self {
+        Self::new(Class::Data, message)
+    }
+
+    /// A fault of the program.
+    pub fn software(message: impl fmt::Display) -> Self {
+        Self::new(Class::Software, message)
+    }
+
+    /// Bad configuration.
+    pub fn configuration(message: impl fmt::Display) -> Self {
+        Self::new(Class::Configuration, message)
+    }
+
+    /// What the file system says about a path.
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::new(
+            class_of_io(&source),
+            format!("{}: {source}", path.display()),
+        )
+    }
+}
+
+/// A missing file is an input that is not there; the rest is storage that may work again.
+fn class_of_io(error: &std::io::Error) -> Class {
+    match error.kind() {
+        ErrorKind::NotFound => Class::NoInput,
+        ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Class::Data,
+        _ => Class::Temporary,
+    }
+}
+
+fn class_of_model(error: &ModelError) -> Class {
+    match error {
+        ModelError::Io { source, .. } => class_of_io(source),
+        ModelError::Config { .. }
+        | ModelError::Weights { .. }
+        | ModelError::Vocabulary { .. }
+        | ModelError::TooLong { .. }
+        | ModelError::EmptyRow { .. } => Class::Data,
+        ModelError::Torch(_) | ModelError::Native(_) => Class::Software,
+    }
+}
+
+fn class_of_data(error: &DataError) -> Class {
+    match error {
+        DataError::Tokenizer(
+            TokenizerError::Read { source, .. } | TokenizerError::Write { source, .. },
+        )
+        | DataError::Source(SourceError::Open { source, .. })
+        | DataError::Shard(ShardError::Cache { source, .. }) => class_of_io(source),
+        DataError::Source(SourceError::NoMatch { .. }) => Class::NoInput,
+        DataError::Source(SourceError::Pattern { .. }) => Class::Configuration,
+        DataError::Source(_) | DataError::Tokenizer(_) | DataError::Batch(_) => Class::Data,
+        DataError::Shard(ShardError::Damaged { .. } | ShardError::SourceChanged { .. }) => {
+            Class::Temporary
+        }
+        DataError::Shard(_) | DataError::Sampler(_) => Class::Software,
+    }
+}
+
+fn class_of_checkpoint(error: &CheckpointError) -> Class {
+    match error {
+        CheckpointError::Io { source, .. } => match source.kind() {
+            ErrorKind::NotFound => Class::Temporary,
+            _ => class_of_io(source),
+        },
+        CheckpointError::Content { .. } => Class::Data,
+        CheckpointError::Model(error) => class_of_model(error),
+    }
+}
+
+fn class_of_encode(error: &EncodeError) -> Class {
+    match error {
+        EncodeError::Model(error) => class_of_model(error),
+        EncodeError::Tokenizer(error) => class_of_data(error),
+        EncodeError::Torch(_) => Class::Software,
+        EncodeError::Damaged { .. } => Class::Data,
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Self::new(class_of_model(&error), error)
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Self::new(class_of_data(&error), error)
+    }
+}
+
+impl From<EncodeError> for Failure {
+    fn from(error: EncodeError) -> Self {
+        Self::new(class_of_encode(&error), error)
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        Self::new(class_of_checkpoint(&error), error)
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        let class = match &error {
+            ExportError::Io { source, .. } => class_of_io(source),
+            ExportError::Json { .. } => Class::Data,
+            ExportError::Model(error) => class_of_model(error),
+            ExportError::Manifest(error) => class_of_checkpoint(error),
+        };
+        Self::new(class, error)
+    }
+}
+
+impl From<TrainingError> for Failure {
+    fn from(error: TrainingError) -> Self {
+        let class = match &error {
+            TrainingError::Data(error) => class_of_data(error),
+            TrainingError::Model(error) => class_of_model(error),
+            TrainingError::Checkpoint(error) => class_of_checkpoint(error),
+            TrainingError::Native(_) | TrainingError::Torch(_) | TrainingError::Collapse(_) => {
+                Class::Software
+            }
+            TrainingError::Log { source, .. } => class_of_io(source),
+            TrainingError::OtherRun { .. } | TrainingError::TooLong { .. } => Class::Configuration,
+            TrainingError::NoTeacherScores => Class::Data,
+            TrainingError::PhaseNotOver { .. } => Class::NoInput,
+        };
+        Self::new(class, error)
+    }
+}
+
+impl From<BenchmarkError> for Failure {
+    fn from(error: BenchmarkError) -> Self {
+        let class = match &error {
+            BenchmarkError::Encode(error) => class_of_encode(error),
+            BenchmarkError::Tokenizer(error) => class_of_data(error),
+            BenchmarkError::Dataset(
+                BeirError::MissingFile(_)
+                | BeirError::UnknownSplit { .. }
+                | BeirError::Source(LineError::Open { .. }),
+            ) => Class::NoInput,
+            BenchmarkError::Dataset(_)
+            | BenchmarkError::NoJudgments(_)
+            | BenchmarkError::Ranking(_) => Class::Data,
+            BenchmarkError::Bm25(_) | BenchmarkError::Index(_) => Class::Software,
+        };
+        Self::new(class, error)
+    }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        let message = error.to_string();
+        let class = match error {
+            PipelineError::Training { source, .. } => Self::from(source).class,
+            PipelineError::Benchmark { source, .. } => Self::from(source).class,
+            PipelineError::Export(source) => Self::from(source).class,
+            PipelineError::Checkpoint(source) => Self::from(source).class,
+            PipelineError::Interrupted { .. } => Class::Temporary,
+            PipelineError::NotTrained { .. } => Class::NoInput,
+            PipelineError::Io { source, .. } => class_of_io(&source),
+            PipelineError::Json { .. } => Class::Software,
+        };
+        Self { class, message }
+    }
+}

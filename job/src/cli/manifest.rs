@@ -1,0 +1,96 @@
+//! The commands that read a manifest: `validate`, `run`, `train`, `export`, and `benchmark -f`.
+
+use super::failure::Failure;
+use crate::pipeline::{Phases, leaderboard, resolve, run};
+use clap::Args;
+use splade_crds::manifest::{Resource, parse};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A manifest is written by people; a larger file is not one.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// The file that the command works on.
+#[derive(Debug, Args)]
+pub struct ManifestFile {
+    /// The manifest: SpladeTraining and SpladeBenchmark resources.
+    #[arg(short, long = "file")]
+    file: PathBuf,
+}
+
+impl ManifestFile {
+    /// Checks the file and says what it holds.
+    ///
+    /// # Errors
+    /// Every mistake of the file, each with line and field.
+    pub fn validate(&self) -> Result<(), Failure> {
+        for resource in read(&self.file)? {
+            let kind = match &resource {
+                Resource::Training(_) => "SpladeTraining",
+                Resource::Benchmark(_) => "SpladeBenchmark",
+            };
+            println!(
+                "{}: {kind} {} is valid",
+                self.file.display(),
+                resource.name()
+            );
+        }
+        Ok(())
+    }
+
+    /// Runs these phases of every resource and prints the leaderboard.
+    ///
+    /// # Errors
+    /// Mistakes of the file, or the first resource that fails.
+    pub fn run(&self, phases: Phases) -> Result<(), Failure> {
+        run_manifest(&self.file, phases)
+    }
+}
+
+/// As [`ManifestFile::run`], for a path.
+pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
+    let job = resolve(&read(file)?).map_err(|errors| {
+        let lines: Vec<String> = errors
+            .iter()
+            .map(|error| format!("{}: {error}", file.display()))
+            .collect();
+        Failure::configuration(lines.join("\n"))
+    })?;
+    let interrupt = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        // A second signal ends the process at once.
+        signal_hook::flag::register_conditional_shutdown(signal, 75, Arc::clone(&interrupt))
+            .map_err(Failure::software)?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupt)).map_err(Failure::software)?;
+    }
+    let rows = run(&job, phases, &interrupt)?;
+    if !rows.is_empty() {
+        for row in &rows {
+            println!("{}\n{}", row.name, row.report.table());
+        }
+        println!("{}", leaderboard(&rows));
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<Resource>, Failure> {
+    let size = std::fs::metadata(file)
+        .map_err(|source| Failure::io(file, source))?
+        .len();
+    if size > MAX_MANIFEST_BYTES {
+        return Err(Failure::configuration(format!(
+            "{}: {size} bytes is too large for a manifest",
+            file.display()
+        )));
+    }
+    let text = std::fs::read_to_string(file).map_err(|source| Failure::io(file, source))?;
+    parse(&text).map_err(|errors| {
+        let lines: Vec<String> = errors
+            .as_slice()
+            .iter()
+            .map(|error| format!("{}: {error}", file.display()))
+            .collect();
+        Failure::configuration(lines.join("\n"))
+    })
+}

@@ -1,0 +1,72 @@
+//! The command line: arguments in, exit codes out.
+
+mod benchmark;
+mod encode;
+mod failure;
+mod info;
+mod init;
+mod manifest;
+
+pub use failure::{Class, Failure};
+
+use crate::pipeline::Phases;
+use clap::{Parser, Subcommand};
+
+/// Trains, exports and benchmarks SPLADE models: the job of splade-operator.
+#[derive(Debug, Parser)]
+#[command(name = "splade-job", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    /// Check a manifest and report every mistake at once.
+    Validate(manifest::ManifestFile),
+    /// Run every phase of a manifest: training, export, benchmarks, leaderboard. What is done is not done again.
+    Run(manifest::ManifestFile),
+    /// Only train, continuing from the newest checkpoint.
+    Train(manifest::ManifestFile),
+    /// Only export finished trainings to Hugging Face format.
+    Export(manifest::ManifestFile),
+    Encode(encode::Encode),
+    Benchmark(benchmark::Benchmark),
+    /// Say what this machine has, in a form to paste into a bug report.
+    Info,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Whatever ends the command early.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Init(command) => command.run(),
+            Command::Validate(file) => file.validate(),
+            Command::Run(file) => file.run(Phases {
+                training: true,
+                export: true,
+                benchmark: true,
+            }),
+            Command::Train(file) => file.run(Phases {
+                training: true,
+                export: false,
+                benchmark: false,
+            }),
+            Command::Export(file) => file.run(Phases {
+                training: false,
+                export: true,
+                benchmark: false,
+            }),
+            Command::Encode(command) => command.run(),
+            Command::Benchmark(command) => command.run(),
+            Command::Info => {
+                info::run();
+                Ok(())
+            }
+        }
+    }
+}

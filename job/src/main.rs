@@ -1,0 +1,34 @@
+//! `splade-job`: arguments in, exit codes out.
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use splade_job::cli::{Class, Cli};
+use splade_job::telemetry::start_logging;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; everything else is a wrong argument.
+            let asked = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            let _ = error.print();
+            return if asked {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(Class::Usage as u8)
+            };
+        }
+    };
+    start_logging();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.class as u8)
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The phases of a manifest, one after another: training, export, benchmarks, leaderboard.
+
+mod export_phase;
+mod leaderboard;
+mod reports;
+mod resolve;
+mod run;
+
+pub use leaderboard::{Row, leaderboard};
+pub use resolve::{Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve};
+pub use run::{Phases, PipelineError, run};

@@ -1,0 +1,69 @@
+//! Why a training cannot start or go on.
+
+use super::guard::Collapse;
+use std::path::PathBuf;
+
+/// A training that ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The triplets.
+    #[error(transparent)]
+    Data(#[from] splade_data::DataError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::CheckpointError),
+    /// The bridge.
+    #[error(transparent)]
+    Native(#[from] splade_native::NativeError),
+    /// libtorch.
+    #[error(transparent)]
+    Torch(#[from] tch::TchError),
+    /// The run can no longer learn.
+    #[error(transparent)]
+    Collapse(#[from] Collapse),
+    /// A log cannot be written.
+    #[error("{path}: {source}", path = path.display())]
+    Log {
+        /// Its folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The checkpoint belongs to another recipe or other data.
+    #[error(
+        "{checkpoint} was written by another run: {differences}. Give this run a checkpoint.uri of its own, \
+         or undo the change to continue",
+        checkpoint = checkpoint.display()
+    )]
+    OtherRun {
+        /// The newest whole checkpoint.
+        checkpoint: PathBuf,
+        /// What differs.
+        differences: String,
+    },
+    /// Distillation is asked for, but the data has no teacher scores.
+    #[error(
+        "loss.distillation is set, but the triplets have no teacher scores: add \"positive_score\" and \
+         \"negative_scores\" to every line, or remove loss.distillation"
+    )]
+    NoTeacherScores,
+    /// `initFrom` names a training that has not finished.
+    #[error("initFrom: there is no finished training in {checkpoints}; run that one first", checkpoints = checkpoints.display())]
+    PhaseNotOver {
+        /// Its checkpoints.
+        checkpoints: PathBuf,
+    },
+    /// Sequence lengths that the model does not have.
+    #[error("{field} is {asked}, but the model takes at most {most} tokens")]
+    TooLong {
+        /// Field of the manifest.
+        field: &'static str,
+        /// Its value.
+        asked: usize,
+        /// The model's limit.
+        most: i64,
+    },
+}

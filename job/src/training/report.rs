@@ -1,0 +1,266 @@
+//! One line every few steps: what the steps since the last line measured, on average.
+
+use super::plan::OptimizerPlan;
+use super::step::{FlopsWeights, MEASURES, Measured};
+use super::throughput::{measured_peak, training_flops};
+use crate::model::{ModelConfig, Splade};
+use crate::telemetry::{EventFile, MetricsLog, Progress, format_duration, peak_resident_bytes};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What a line says. Losses and active dimensions are means over the micro-batches since the line before.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Optimizer steps of the run.
+    pub total_steps: u64,
+    /// Epochs done, as a fraction.
+    pub epoch: f64,
+    /// Loss parts and active dimensions by name.
+    #[serde(flatten)]
+    pub measures: BTreeMap<&'static str, f64>,
+    /// Gradient norm before clipping, of the last step.
+    pub gradient_norm: f64,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// FLOPS weight on queries at the last step.
+    pub lambda_query: f64,
+    /// FLOPS weight on documents at the last step.
+    pub lambda_document: f64,
+    /// Real tokens a second.
+    pub tokens_per_second: f64,
+    /// Triplets a second.
+    pub triplets_per_second: f64,
+    /// Model FLOPs utilisation on real tokens, against a large matrix product on this device.
+    pub mfu: f64,
+    /// Peak resident memory of the process, MiB.
+    pub peak_memory_mib: u64,
+    /// Seconds to the end at this pace.
+    pub eta_seconds: u64,
+}
+
+/// Gathers measures and writes a line every `log_every` steps.
+#[derive(Debug)]
+pub struct Reporter {
+    log: MetricsLog,
+    events: Option<EventFile>,
+    progress: Progress,
+    config: ModelConfig,
+    peak_flops: f64,
+    log_every: u64,
+    total_steps: u64,
+    steps_per_epoch: u64,
+    since: Since,
+}
+
+/// What has been gathered since the last line.
+#[derive(Debug)]
+struct Since {
+    started: Instant,
+    sums: Vec<f64>,
+    batches: usize,
+    triplets: usize,
+    tokens: usize,
+    flops: f64,
+    steps: u64,
+}
+
+impl Since {
+    fn now() -> Self {
+        Self {
+            started: Instant::now(),
+            sums: vec![0.0; MEASURES.len()],
+            batches: 0,
+            triplets: 0,
+            tokens: 0,
+            flops: 0.0,
+            steps: 0,
+        }
+    }
+}
+
+/// Length of the run for the reporter.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Optimizer steps behind us.
+    pub done: u64,
+    /// Optimizer steps of the run.
+    pub total_steps: u64,
+    /// Optimizer steps of an epoch.
+    pub steps_per_epoch: u64,
+}
+
+impl Reporter {
+    /// Opens the logs in `folder`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(
+        folder: &Path,
+        tensorboard: Option<&Path>,
+        log_every: u64,
+        extent: Extent,
+        model: &Splade,
+        plan: &OptimizerPlan,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            log: MetricsLog::open(&folder.join("metrics.jsonl"))?,
+            events: tensorboard.map(EventFile::create).transpose()?,
+            progress: Progress::new("training", extent.total_steps, extent.done),
+            config: model.config().clone(),
+            peak_flops: measured_peak(model.device(), plan.precision),
+            log_every,
+            total_steps: extent.total_steps,
+            steps_per_epoch: extent.steps_per_epoch,
+            since: Since::now(),
+        })
+    }
+
+    /// Takes in one micro-batch: its measures as read from the device, and its row lengths.
+    pub fn gather(&mut self, values: &[f64], measured: &Measured, lengths: &[i64]) {
+        for (sum, value) in self.since.sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+        self.since.batches += 1;
+        self.since.triplets += measured.triplets;
+        self.since.tokens += measured.tokens;
+        self.since.flops += training_flops(&self.config, lengths);
+    }
+
+    /// Ends optimizer step number `step` (from 1) and writes a line when one is due.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn end_step(
+        &mut self,
+        step: u64,
+        learning_rate: f64,
+        weights: FlopsWeights,
+        gradient_norm: f64,
+    ) -> std::io::Result<Option<Line>> {
+        self.since.steps += 1;
+        if !step.is_multiple_of(self.log_every) && step != self.total_steps {
+            self.progress.set(step, String::new);
+            return Ok(None);
+        }
+        let line = self.line(step, learning_rate, weights, gradient_norm);
+        self.since = Since::now();
+        self.log.add(&line)?;
+        if let Some(events) = &mut self.events {
+            events.add(step, scalars(&line))?;
+        }
+        self.show(&line);
+        Ok(Some(line))
+    }
+
+    /// The bar on a terminal, one structured line elsewhere.
+    fn show(&self, line: &Line) {
+        let of = |name: &str| line.measures.get(name).copied().unwrap_or(f64::NAN);
+        let (loss, query, document) = (
+            of("loss"),
+            of("active_dimensions_query"),
+            of("active_dimensions_document"),
+        );
+        self.progress.set(line.step, || {
+            format!(
+                "loss {loss:.3}  active {query:.0}/{document:.0}  {:.1} triplets/s",
+                line.triplets_per_second
+            )
+        });
+        if self.progress.is_shown() {
+            return;
+        }
+        tracing::info!(
+            step = line.step,
+            total_steps = line.total_steps,
+            epoch = line.epoch,
+            loss,
+            infonce = of("infonce"),
+            flops_query = of("flops_query"),
+            flops_document = of("flops_document"),
+            flops_negative = of("flops_negative"),
+            margin_mse = of("margin_mse"),
+            kl = of("kl"),
+            active_dimensions_query = query,
+            active_dimensions_document = document,
+            gradient_norm = line.gradient_norm,
+            learning_rate = line.learning_rate,
+            lambda_query = line.lambda_query,
+            lambda_document = line.lambda_document,
+            tokens_per_second = line.tokens_per_second,
+            triplets_per_second = line.triplets_per_second,
+            mfu = line.mfu,
+            peak_memory_mib = line.peak_memory_mib,
+            eta = format_duration(Duration::from_secs(line.eta_seconds)),
+            "step"
+        );
+    }
+
+    /// Adds a scalar that is measured apart, such as the validation loss.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn add_scalar(&mut self, step: u64, name: &'static str, value: f64) -> std::io::Result<()> {
+        self.log
+            .add(&serde_json::json!({ "step": step, name: value }))?;
+        if let Some(events) = &mut self.events {
+            events.add(step, std::iter::once((name, value)))?;
+        }
+        tracing::info!(step, value, "{name}");
+        Ok(())
+    }
+
+    fn line(
+        &self,
+        step: u64,
+        learning_rate: f64,
+        weights: FlopsWeights,
+        gradient_norm: f64,
+    ) -> Line {
+        let since = &self.since;
+        let seconds = since.started.elapsed().as_secs_f64().max(1e-9);
+        let batches = since.batches.max(1) as f64;
+        let per_step = seconds / since.steps.max(1) as f64;
+        Line {
+            step,
+            total_steps: self.total_steps,
+            epoch: step as f64 / self.steps_per_epoch as f64,
+            measures: MEASURES
+                .iter()
+                .zip(&since.sums)
+                .map(|(name, sum)| (*name, sum / batches))
+                .collect(),
+            gradient_norm,
+            learning_rate,
+            lambda_query: weights.query,
+            lambda_document: weights.document,
+            tokens_per_second: since.tokens as f64 / seconds,
+            triplets_per_second: since.triplets as f64 / seconds,
+            mfu: since.flops / seconds / self.peak_flops,
+            peak_memory_mib: peak_resident_bytes().unwrap_or(0) >> 20,
+            eta_seconds: ((self.total_steps - step) as f64 * per_step) as u64,
+        }
+    }
+}
+
+/// A line as TensorBoard scalars.
+fn scalars(line: &Line) -> impl Iterator<Item = (&'static str, f64)> {
+    let rest = [
+        ("epoch", line.epoch),
+        ("gradient_norm", line.gradient_norm),
+        ("learning_rate", line.learning_rate),
+        ("lambda_query", line.lambda_query),
+        ("lambda_document", line.lambda_document),
+        ("tokens_per_second", line.tokens_per_second),
+        ("triplets_per_second", line.triplets_per_second),
+        ("mfu", line.mfu),
+        ("peak_memory_mib", line.peak_memory_mib as f64),
+    ];
+    line.measures
+        .iter()
+        .map(|(name, value)| (*name, *value))
+        .chain(rest)
+}
