@@ -3,6 +3,7 @@
 mod course;
 mod error;
 mod guard;
+mod inputs;
 mod plan;
 mod report;
 mod state;

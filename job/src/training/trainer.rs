@@ -3,14 +3,17 @@
 use super::course::{Course, EpochOrder, Window};
 use super::error::TrainingError;
 use super::guard::{Guard, Place};
-use super::plan::{InitialWeights, ModelPlan, SpecialTokenPolicy, TrainingPlan};
+use super::inputs::{
+    check_fit, collate, load_initial_weights, load_tokenizer, open_shards, special_tokens,
+};
+use super::plan::TrainingPlan;
 use super::report::{Extent, Reporter};
 use super::state::TrainingState;
 use super::step::{FlopsWeights, MEASURES, Measured, forward};
 use crate::checkpoint::{Attempt, CheckpointStore};
-use crate::model::{SpecialTokens, Splade, SpladeOptions};
+use crate::model::{Splade, SpladeOptions};
 use crate::optimizer::{LearningRate, Optimizer};
-use splade_data::{DistributedSampler, PackedBatch, ShardSpec, Shards, Tokenizer};
+use splade_data::{DistributedSampler, Shards};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -316,105 +319,4 @@ impl<'a> Run<'a> {
             resumed_at_end,
         }))
     }
-}
-
-/// Puts another run's weights, or those of a folder, in the place of the base model's.
-fn load_initial_weights(
-    model: &Splade,
-    weights: Option<&InitialWeights>,
-) -> Result<(), TrainingError> {
-    let folder = match weights {
-        None => return Ok(()),
-        Some(InitialWeights::Folder(folder)) => folder.clone(),
-        Some(InitialWeights::Checkpoints(folder)) => {
-            let not_over = || TrainingError::PhaseNotOver {
-                checkpoints: folder.clone(),
-            };
-            let checkpoint = CheckpointStore::new(folder)
-                .newest()?
-                .ok_or_else(not_over)?;
-            if !checkpoint.state::<TrainingState>()?.is_finished() {
-                return Err(not_over());
-            }
-            checkpoint.folder
-        }
-    };
-    Ok(model
-        .parameters()
-        .restore(&folder.join("model.safetensors"))?)
-}
-
-/// The tokenizer as this policy wants texts encoded.
-fn load_tokenizer(plan: &ModelPlan) -> Result<Tokenizer, TrainingError> {
-    let tokenizer = Tokenizer::from_folder(&plan.folder)?;
-    Ok(match plan.special_tokens {
-        SpecialTokenPolicy::Omit => tokenizer.omitting_special_tokens(),
-        SpecialTokenPolicy::Keep => tokenizer,
-    })
-}
-
-fn special_tokens(policy: SpecialTokenPolicy, tokenizer: &Tokenizer) -> SpecialTokens {
-    match policy {
-        SpecialTokenPolicy::Keep => SpecialTokens::Keep,
-        SpecialTokenPolicy::Omit => SpecialTokens::Mask {
-            terms: tokenizer.special_ids().to_vec(),
-            positions: tokenizer.masked_position_ids().to_vec(),
-        },
-    }
-}
-
-fn check_fit(
-    model: &Splade,
-    tokenizer: &Tokenizer,
-    plan: &TrainingPlan,
-) -> Result<(), TrainingError> {
-    let highest_id = tokenizer.highest_id();
-    let vocab_size = model.config().vocab_size();
-    if i64::from(highest_id) >= vocab_size {
-        return Err(crate::model::ModelError::Vocabulary {
-            highest_id,
-            vocab_size,
-        }
-        .into());
-    }
-    let data = &plan.recipe.data;
-    let most = model.config().max_length();
-    for (field, asked) in [
-        ("data.queryMaxLength", data.query_max_length),
-        ("data.documentMaxLength", data.document_max_length),
-    ] {
-        if asked as i64 > most {
-            return Err(TrainingError::TooLong { field, asked, most });
-        }
-    }
-    Ok(())
-}
-
-fn open_shards(
-    plan: &TrainingPlan,
-    globs: &[String],
-    tokenizer: &Tokenizer,
-) -> Result<Shards, TrainingError> {
-    let data = &plan.recipe.data;
-    let spec = ShardSpec {
-        files: splade_data::expand(globs)?,
-        query_max_length: data.query_max_length,
-        document_max_length: data.document_max_length,
-        hard_negatives: data.hard_negatives,
-    };
-    let mut progress = |triplets: u64| tracing::debug!(triplets, "tokenising");
-    Ok(Shards::open_or_build(
-        &spec,
-        tokenizer,
-        &plan.surroundings.shard_cache,
-        &mut progress,
-    )?)
-}
-
-fn collate(shards: &Shards, triplets: &[u32]) -> Result<PackedBatch, TrainingError> {
-    let examples = triplets
-        .iter()
-        .map(|&index| shards.example(index as usize))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(PackedBatch::collate(&examples)?)
 }

@@ -1,0 +1,131 @@
+//! A SpladeBenchmark, or a benchmark of a training, as a plan.
+
+use super::{PlannedBenchmark, Reader, wants_gpu};
+use crate::benchmark::{BenchmarkPlan, Bm25Analyzer, Bm25Plan, SparsePlan};
+use splade_crds::Metric as ApiMetric;
+use splade_crds::benchmark::{
+    Analyzer, BenchmarkModel, BenchmarkPlan as BenchmarkSpec, DatasetFormat, Engine, Method,
+};
+use splade_crds::training as api;
+use splade_retrieval::{Bm25Parameters, Metric};
+use std::path::PathBuf;
+
+impl Reader<'_> {
+    pub(super) fn benchmark_model(
+        &mut self,
+        model: &BenchmarkModel,
+        trainings: &[&api::SpladeTraining],
+    ) -> PathBuf {
+        match model {
+            BenchmarkModel::Uri(uri) => self.path("spec.model.uri", uri),
+            BenchmarkModel::TrainingRef(reference) => {
+                let training = trainings
+                    .iter()
+                    .find(|training| training.metadata.name.as_deref() == Some(&reference.name));
+                match training.map(|training| training.spec.export.as_ref()) {
+                    Some(Some(export)) => return self.path("spec.export.uri", &export.uri),
+                    Some(None) => self.refuse(
+                        "spec.model.trainingRef",
+                        format!("SpladeTraining {} exports no model", reference.name),
+                    ),
+                    None => self.refuse(
+                        "spec.model.trainingRef",
+                        format!("SpladeTraining {} is not in the file", reference.name),
+                    ),
+                }
+                PathBuf::new()
+            }
+        }
+    }
+
+    pub(super) fn benchmark(
+        &mut self,
+        at: &str,
+        name: &str,
+        spec: &BenchmarkSpec,
+        model: PathBuf,
+        (query_max_length, document_max_length): (usize, usize),
+    ) -> PlannedBenchmark {
+        let mut unsupported = |field: &str, is_set: bool, what: &str| {
+            if is_set {
+                self.refuse(
+                    format!("{at}.{field}"),
+                    format!("{what} is not supported by this version of splade-job"),
+                );
+            }
+        };
+        unsupported(
+            "methods",
+            spec.methods.contains(&Method::Semantic),
+            "Semantic",
+        );
+        unsupported("methods", spec.methods.contains(&Method::Hybrid), "Hybrid");
+        unsupported("semantic", spec.semantic.is_some(), "a dense model");
+        unsupported("compareTo", spec.compare_to.is_some(), "a comparison");
+        unsupported(
+            "dataset.format",
+            spec.dataset.format != DatasetFormat::Beir,
+            "a format other than Beir",
+        );
+        unsupported(
+            "dataset.corpusLimit",
+            spec.dataset.corpus_limit.is_some(),
+            "cutting a corpus",
+        );
+        unsupported("sparse.pruning", spec.sparse.pruning.is_some(), "pruning");
+        unsupported(
+            "engine",
+            !matches!(spec.engine, Engine::Embedded(_)),
+            "an engine other than embedded",
+        );
+        let parameters = Bm25Parameters::new(spec.bm25.k1.value(), spec.bm25.b.value());
+        if let Err(error) = &parameters {
+            self.refuse(format!("{at}.bm25"), error.to_string());
+        }
+        let plan = BenchmarkPlan {
+            dataset: spec.dataset.name.clone(),
+            folder: self.path(&format!("{at}.dataset.uri"), &spec.dataset.uri),
+            split: spec.dataset.split.clone(),
+            bm25: spec.methods.contains(&Method::BM25).then(|| Bm25Plan {
+                analyzers: spec.bm25.analyzers.iter().map(analyzer).collect(),
+                parameters: parameters.unwrap_or_default(),
+            }),
+            sparse: spec
+                .methods
+                .contains(&Method::Sparse)
+                .then_some(SparsePlan {
+                    query_max_length,
+                    document_max_length,
+                    query_top_k: spec.sparse.query_top_k.map(|top| top as usize),
+                }),
+            model,
+            mask_special_tokens: false,
+            primary_metric: metric(spec.primary_metric),
+        };
+        PlannedBenchmark {
+            name: name.to_owned(),
+            plan,
+            wants_gpu: wants_gpu(&spec.pod.device_resource),
+        }
+    }
+}
+
+fn analyzer(analyzer: &Analyzer) -> Bm25Analyzer {
+    match analyzer {
+        Analyzer::Whitespace => Bm25Analyzer::Whitespace,
+        Analyzer::CharacterBigram => Bm25Analyzer::CharacterBigram,
+        Analyzer::Subword => Bm25Analyzer::Subword,
+    }
+}
+
+fn metric(metric: ApiMetric) -> Metric {
+    match metric {
+        ApiMetric::SuccessAt1 => Metric::SuccessAt1,
+        ApiMetric::SuccessAt5 => Metric::SuccessAt5,
+        ApiMetric::SuccessAt10 => Metric::SuccessAt10,
+        ApiMetric::RecallAt10 => Metric::RecallAt10,
+        ApiMetric::RecallAt100 => Metric::RecallAt100,
+        ApiMetric::MrrAt10 => Metric::MrrAt10,
+        ApiMetric::NdcgAt10 => Metric::NdcgAt10,
+    }
+}
