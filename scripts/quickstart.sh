@@ -9,7 +9,7 @@ data=data/quickstart
 if [ ! -e "$run/model/config.json" ]; then
     echo "== A tokenizer and a small ModernBERT with random weights, from the text of $data"
     mkdir -p "$run"
-    "$job" init --text "$data/corpus.jsonl" "$data/train.jsonl" --out "$run/model" --vocab-size 4000
+    "$job" init --text "$data/corpus.jsonl" "$data/train.jsonl" --out "$run/model" --vocab-size 4000 --hidden-size 256
 fi
 echo
 echo "== Before training, on questions whose passages no training question asks about"

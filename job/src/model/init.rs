@@ -33,19 +33,20 @@ pub struct SpecialIds {
     pub sep: u32,
 }
 
-/// Scale of the token embedding: with the identity head a token's own logit is then about 5.
+/// Deviation of the token embedding's components. With the identity head a token's own logit is then
+/// `0.05 * hidden_size`, and that of an unrelated token has the deviation `0.05 * sqrt(hidden_size)`.
 const EMBEDDING_DEVIATION: f64 = 0.05;
-/// Bias of every logit: of the others, whose deviation is about 0.6, few stay above zero.
-const DECODER_BIAS: f64 = -1.5;
+/// How many of its deviations an unrelated token's logit must reach to be active: about one of 700 does.
+const ACTIVATION_THRESHOLD: f64 = 3.0;
 
 /// Writes `config.json` and `model.safetensors` of a new model into `folder`; the same shape and seed give the same bytes.
 ///
-/// The encoder is random, the head is not: its dense layer starts as the identity and its bias below zero, so that a
-/// text first activates its own tokens, as BM25 sees it, and little else. From a random head every term would be active,
-/// and the first thing a run had to learn would be what the shared embedding already knows.
+/// The encoder is random, the head is not: its dense layer starts as the identity and the decoder's bias below zero, so
+/// that a text first activates its own tokens, as BM25 sees it, and little else. From a random head every term would be
+/// active, and the first thing a run had to learn would be what the shared embedding already knows.
 ///
-/// `rarity` scales each token's embedding, `[vocabulary]`, 1 on average: an encoder's norm takes the scale away, so it
-/// only says how strongly a token starts to speak for itself.
+/// `rarity` scales each token's embedding and its bias, `[vocabulary]`, 1 on average: an encoder's norm takes the scale
+/// away, so it only says how strongly a token starts to speak for itself.
 ///
 /// # Errors
 /// An impossible shape, or what the file system says.
@@ -89,25 +90,26 @@ pub fn initialise(
         device: Device::Cpu,
     };
     let model = Splade::random(config, i64::from(shape.seed), options)?;
-    start_from_own_tokens(&model, rarity);
+    start_from_own_tokens(&model, rarity, f64::from(shape.hidden_size));
     model.save(folder, StoredKind::Float)
 }
 
-fn start_from_own_tokens(model: &Splade, rarity: &[f32]) {
-    let rarity = Tensor::from_slice(rarity).unsqueeze(1);
+fn start_from_own_tokens(model: &Splade, rarity: &[f32], hidden_size: f64) {
+    let rarity = Tensor::from_slice(rarity);
     for (name, parameter) in model.parameters().iter() {
         let mut parameter = parameter.shallow_clone();
         tch::no_grad(|| match name {
             "model.embeddings.tok_embeddings.weight" => {
                 let _ = parameter.normal_(0.0, EMBEDDING_DEVIATION);
-                let _ = parameter.g_mul_(&rarity);
+                let _ = parameter.g_mul_(&rarity.unsqueeze(1));
             }
             "head.dense.weight" => parameter.copy_(&Tensor::eye(
                 parameter.size()[0],
                 (Kind::Float, Device::Cpu),
             )),
             "decoder.bias" => {
-                let _ = parameter.fill_(DECODER_BIAS);
+                let deviation = EMBEDDING_DEVIATION * hidden_size.sqrt();
+                parameter.copy_(&(&rarity * (-ACTIVATION_THRESHOLD * deviation)));
             }
             _ => {}
         });
