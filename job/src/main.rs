@@ -4,6 +4,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use splade_job::cli::{Class, Cli};
 use splade_job::telemetry::start_logging;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,11 +25,14 @@ fn main() -> ExitCode {
         }
     };
     start_logging();
-    match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+    // libtorch reports a lack of memory, among others, by exceptions that tch turns into panics. The hook has printed
+    // what happened; the exit code must say "software" to whoever started this.
+    match catch_unwind(AssertUnwindSafe(|| cli.run())) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => {
             eprintln!("error: {failure}");
             ExitCode::from(failure.class as u8)
         }
+        Err(_) => ExitCode::from(Class::Software as u8),
     }
 }

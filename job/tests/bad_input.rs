@@ -188,48 +188,70 @@ fn a_run_that_cannot_learn_names_step_and_batch() {
     train(&workspace, |text| text).fails(
         70,
         &[
-            "step 0",
+            "step 3",
             "epoch 0",
-            "batch 0",
-            "no term of any query is active",
+            "batch 7",
+            "none of the last 64 query texts has an active term",
         ],
     );
 }
 
-#[test]
-fn a_full_disk_loses_no_checkpoint() {
-    let workspace = Workspace::new();
-    let manifest = workspace.manifest(&Recipe {
-        max_steps: 4,
-        every_steps: 2,
-        ..Recipe::default()
-    });
-    workspace.job(&format!("train -f {}", manifest.display()));
-    let newest = workspace.newest_checkpoint("small");
-    let before = fs::read(newest.join("model.safetensors")).unwrap();
-    // A limit on the size of a file is what a full disk looks like to the writer: no byte more goes in.
-    let longer = workspace.manifest(&Recipe {
-        max_steps: 4,
-        every_steps: 2,
-        extra: "  export: {uri: runs/small/export}\n".into(),
-        ..Recipe::default()
-    });
+/// Runs a manifest where no file may grow beyond 100 KiB, which is what a full disk looks like to the writer.
+fn on_a_full_disk<'a>(workspace: &'a Workspace, manifest: &Path) -> Case<'a> {
     let script = format!(
         "ulimit -f 100; trap '' XFSZ; exec {} run -f {}",
         env!("CARGO_BIN_EXE_splade-job"),
-        longer.display()
+        manifest.display()
     );
     let output = std::process::Command::new("bash")
         .args(["-c", &script])
         .current_dir(workspace.path())
         .output()
         .unwrap();
-    Case {
-        workspace: &workspace,
-        output,
+    Case { workspace, output }
+}
+
+#[test]
+fn a_full_disk_loses_no_checkpoint_and_no_export_is_left_half_written() {
+    let workspace = Workspace::new();
+    let recipe = |max_steps, every_steps, extra: &str| Recipe {
+        max_steps,
+        every_steps,
+        extra: extra.into(),
+        ..Recipe::default()
+    };
+    // Stopped after a checkpoint by a failing one: steps are left, and the disk is full.
+    let manifest = workspace.manifest(&recipe(400, 2, ""));
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_splade-job"))
+        .args(["train", "-f", manifest.to_str().unwrap()])
+        .current_dir(workspace.path())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let first = workspace.path().join("runs/small/checkpoints/attempt-0001");
+    while !first.join("step-00000002/MANIFEST.json").exists() {
+        assert!(run.try_wait().unwrap().is_none(), "it ended early");
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    .fails(75, &["export", "File too large"]);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let newest = workspace.newest_checkpoint("small");
+    let before = fs::read(newest.join("model.safetensors")).unwrap();
+    on_a_full_disk(&workspace, &manifest).fails(75, &["model.safetensors", "File too large"]);
+    assert_eq!(workspace.newest_checkpoint("small"), newest);
     assert_eq!(fs::read(newest.join("model.safetensors")).unwrap(), before);
+    let second = first.with_file_name("attempt-0002");
+    let torn = fs::read_dir(&second).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("step-")
+    });
+    assert_eq!(torn.count(), 0, "nothing half-written keeps the disk full");
+
+    fs::remove_dir_all(workspace.path().join("runs")).unwrap();
+    let manifest = workspace.manifest(&recipe(4, 2, ""));
+    workspace.job(&format!("train -f {}", manifest.display()));
+    let with_export = workspace.manifest(&recipe(4, 2, EXPORT));
+    on_a_full_disk(&workspace, &with_export).fails(75, &["export", "File too large"]);
     assert_no_leftovers(&workspace.path().join("runs/small"));
 }
 

@@ -10,6 +10,7 @@ mod common;
 
 use common::workspace::{Recipe, Workspace};
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ const WITH_EXPORT: &str = r#"  export: {uri: runs/small/export}
       bm25: {analyzers: [Subword, CharacterBigram]}
 "#;
 
+/// Steps of a run that is stopped half-way: enough to be far from over when the first checkpoint appears.
+const STEPS: u32 = 40;
+
 fn start(workspace: &Workspace, manifest: &Path) -> std::process::Child {
     Command::new(env!("CARGO_BIN_EXE_splade-job"))
         .args(["run", "-f"])
@@ -33,11 +37,11 @@ fn start(workspace: &Workspace, manifest: &Path) -> std::process::Child {
         .unwrap()
 }
 
-/// Waits until the run has written a checkpoint.
-fn wait_for_checkpoint(workspace: &Workspace, name: &str) {
-    let pattern = workspace.path().join(format!(
-        "runs/{name}/checkpoints/attempt-*/step-*/MANIFEST.json"
-    ));
+/// Waits until this attempt of a run has written a checkpoint.
+fn wait_for_checkpoint(workspace: &Workspace, attempt: &str) {
+    let pattern = workspace
+        .path()
+        .join(format!("runs/{attempt}/step-*/MANIFEST.json"));
     let deadline = Instant::now() + Duration::from_secs(300);
     while glob::glob(pattern.to_str().unwrap())
         .unwrap()
@@ -45,7 +49,7 @@ fn wait_for_checkpoint(workspace: &Workspace, name: &str) {
         .is_none()
     {
         assert!(Instant::now() < deadline, "no checkpoint appears");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -92,19 +96,19 @@ fn every_phase_runs_once() {
 fn sigterm_saves_and_the_same_command_continues() {
     let workspace = Workspace::new();
     let straight = workspace.manifest(&Recipe {
-        max_steps: 12,
+        max_steps: STEPS,
         name: "straight",
         ..Recipe::default()
     });
     workspace.job(&format!("run -f {}", straight.display()));
     let stopped = workspace.manifest(&Recipe {
-        max_steps: 12,
+        max_steps: STEPS,
         every_steps: 1,
         name: "stopped",
         ..Recipe::default()
     });
     let mut run = start(&workspace, &stopped);
-    wait_for_checkpoint(&workspace, "stopped");
+    wait_for_checkpoint(&workspace, "stopped/checkpoints/attempt-0001");
     // SIGTERM, as Kubernetes sends it.
     assert!(
         Command::new("kill")
@@ -122,23 +126,34 @@ fn sigterm_saves_and_the_same_command_continues() {
 fn kill_9_loses_nothing_but_the_steps_since_the_checkpoint() {
     let workspace = Workspace::new();
     let straight = workspace.manifest(&Recipe {
-        max_steps: 12,
+        max_steps: STEPS,
         name: "straight",
         ..Recipe::default()
     });
     workspace.job(&format!("run -f {}", straight.display()));
     let killed = workspace.manifest(&Recipe {
-        max_steps: 12,
+        max_steps: STEPS,
         every_steps: 1,
         name: "killed",
         ..Recipe::default()
     });
-    for _ in 0..2 {
+    for attempt in 1..=2 {
         let mut run = start(&workspace, &killed);
-        wait_for_checkpoint(&workspace, "killed");
-        std::thread::sleep(Duration::from_millis(300));
+        wait_for_checkpoint(
+            &workspace,
+            &format!("killed/checkpoints/attempt-{attempt:04}"),
+        );
         run.kill().unwrap();
-        run.wait().unwrap();
+        assert_eq!(
+            run.wait().unwrap().signal(),
+            Some(9),
+            "it was still running"
+        );
+        let newest = workspace.newest_checkpoint("killed");
+        assert!(
+            !newest.ends_with(format!("step-{STEPS:08}")),
+            "steps were left"
+        );
     }
     workspace.job(&format!("run -f {}", killed.display()));
     assert_same_weights(&workspace, "straight", "killed");

@@ -34,7 +34,7 @@ impl PackedBatch {
     /// Packs examples in their order.
     ///
     /// # Errors
-    /// No examples, or teacher scores in some but not in others.
+    /// No examples.
     pub fn collate(examples: &[Example]) -> Result<Self, DataError> {
         if examples.is_empty() {
             return Err(BatchError::Empty.into());
@@ -47,7 +47,7 @@ impl PackedBatch {
                 .map(|example| example.negatives.len())
                 .collect(),
             text_ids: Vec::new(),
-            teacher_scores: pack_scores(examples)?,
+            teacher_scores: pack_scores(examples),
         };
         examples
             .iter()
@@ -70,32 +70,18 @@ impl PackedBatch {
     }
 }
 
-fn pack_scores(examples: &[Example]) -> Result<Option<PackedScores>, BatchError> {
-    let with = examples
+/// None unless every example is scored: whoever needs scores asks [`crate::Shards::first_unscored`] before.
+fn pack_scores(examples: &[Example]) -> Option<PackedScores> {
+    let scores: Vec<&TeacherScores> = examples
         .iter()
-        .find(|example| example.teacher_scores.is_some());
-    let without = examples
-        .iter()
-        .find(|example| example.teacher_scores.is_none());
-    match (with, without) {
-        (Some(with), Some(without)) => Err(BatchError::MixedScores {
-            with: with.index,
-            without: without.index,
-        }),
-        (Some(_), None) => {
-            let scores: Vec<&TeacherScores> = examples
-                .iter()
-                .filter_map(|example| example.teacher_scores.as_ref())
-                .collect();
-            Ok(Some(PackedScores {
-                positives: scores.iter().map(|scores| scores.positive).collect(),
-                negatives: scores
-                    .iter()
-                    .flat_map(|scores| &scores.negatives)
-                    .copied()
-                    .collect(),
-            }))
-        }
-        (None, _) => Ok(None),
-    }
+        .map(|example| example.teacher_scores.as_ref())
+        .collect::<Option<_>>()?;
+    Some(PackedScores {
+        positives: scores.iter().map(|scores| scores.positive).collect(),
+        negatives: scores
+            .iter()
+            .flat_map(|scores| &scores.negatives)
+            .copied()
+            .collect(),
+    })
 }

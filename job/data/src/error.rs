@@ -302,15 +302,4 @@ pub enum BatchError {
     /// No examples.
     #[error("a batch needs at least one example")]
     Empty,
-    /// Teacher scores here but not there.
-    #[error(
-        "triplet {with} has teacher scores and triplet {without} has none, in one batch; \
-         score all triplets of the data set or none"
-    )]
-    MixedScores {
-        /// Index of a triplet with scores in its data set.
-        with: usize,
-        /// Index of a triplet without.
-        without: usize,
-    },
 }

@@ -1,7 +1,5 @@
 //! The order of an epoch and each rank's share of it, the same as PyTorch's.
 
-use std::num::NonZeroUsize;
-
 use rand_mt::Mt;
 
 use crate::error::{DataError, SamplerError};
@@ -55,14 +53,6 @@ impl DistributedSampler {
             .step_by(self.ranks)
             .take(self.share())
             .copied()
-            .collect()
-    }
-
-    /// This rank's examples of an epoch in batches; the last one may be short.
-    pub fn batches(&self, epoch: u64, batch_size: NonZeroUsize) -> Vec<Vec<u32>> {
-        self.epoch(epoch)
-            .chunks(batch_size.get())
-            .map(<[u32]>::to_vec)
             .collect()
     }
 }

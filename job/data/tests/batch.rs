@@ -66,18 +66,6 @@ fn packs_teacher_scores_that_all_have() {
 }
 
 #[test]
-fn refuses_teacher_scores_that_some_have() {
-    let text = message(PackedBatch::collate(&[
-        example(40, &[1], &[2], &[], Some(&[5.0])),
-        example(41, &[1], &[2], &[], None),
-    ]));
-    assert!(
-        text.contains("triplet 40 has teacher scores and triplet 41 has none"),
-        "{text}"
-    );
-}
-
-#[test]
 fn refuses_a_batch_of_nothing() {
     assert!(message(PackedBatch::collate(&[])).contains("at least one example"));
 }

@@ -3,8 +3,6 @@
 
 mod common;
 
-use std::num::NonZeroUsize;
-
 use common::{message, python};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -77,14 +75,6 @@ fn hands_every_example_to_some_rank() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen, (0..100).collect::<Vec<u32>>());
-}
-
-#[test]
-fn keeps_the_last_short_batch() {
-    let sampler = DistributedSampler::new(7, 1, 0, 5).unwrap();
-    let batches = sampler.batches(2, NonZeroUsize::new(3).unwrap());
-    assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
-    assert_eq!(batches.concat(), sampler.epoch(2));
 }
 
 #[test]

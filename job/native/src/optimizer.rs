@@ -34,15 +34,15 @@ impl AdamW {
     /// Updates `parameters` and `state` in place from `gradients`, on CPU or GPU, in one fused call.
     ///
     /// # Errors
-    /// Lists or shapes that do not fit together.
+    /// Lists, shapes, types or devices that do not fit together; nothing is changed then.
     pub fn step(
         &self,
         parameters: &[Tensor],
         gradients: &[Tensor],
         state: &mut AdamWState,
     ) -> Result<(), NativeError> {
-        // SAFETY: all tensors are borrowed for the whole call; the kernel writes only to the parameters and
-        // the state, and the state is borrowed mutably.
+        // SAFETY: all tensors are borrowed for the whole call, and C++ checks that every list fits the parameters
+        // before the kernel, which writes only to the parameters and the state, runs over them.
         unsafe {
             ffi::fused_adamw(
                 &addresses(parameters),

@@ -78,3 +78,35 @@ fn norm_and_scale_cover_every_tensor() {
     assert_eq!(vector(&tensors[0]), [1.5, 0.0]);
     assert_eq!(vector(&tensors[1]), [2.0]);
 }
+
+#[test]
+fn moments_of_another_shape_are_refused() {
+    let options = (Kind::Float, Device::Cpu);
+    let parameters = [Tensor::ones([64, 64], options)];
+    let gradients = [Tensor::ones([64, 64], options)];
+    let step = |first: Tensor, steps: Vec<Tensor>| {
+        let mut state = AdamWState {
+            first_moments: vec![first],
+            second_moments: vec![Tensor::zeros([64, 64], options)],
+            steps,
+        };
+        AdamW {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            weight_decay: 0.0,
+            epsilon: 1e-8,
+        }
+        .step(&parameters, &gradients, &mut state)
+    };
+    let count = || vec![Tensor::zeros([], options)];
+    let error = step(Tensor::zeros([8], options), count()).unwrap_err();
+    assert!(error.to_string().contains("first moments"), "{error}");
+    let half = Tensor::zeros([64, 64], (Kind::Half, Device::Cpu));
+    assert!(step(half, count()).is_err());
+    assert!(step(Tensor::zeros([64, 64], options), vec![]).is_err());
+    assert_eq!(
+        parameters[0].sum(Kind::Float).double_value(&[]),
+        64.0 * 64.0
+    );
+}

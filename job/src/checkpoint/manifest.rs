@@ -1,12 +1,12 @@
 //! The list of a folder's files with their sizes and digests, written last.
 
 use super::CheckpointError;
+use crate::digest::ContentDigest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::Write;
+use std::path::{Component, Path};
 
 /// Version of the layout that this code writes and reads.
 const FORMAT: u32 = 1;
@@ -114,52 +114,40 @@ impl Manifest {
             return Err(CheckpointError::content(&path, what));
         }
         for name in manifest.files.keys() {
-            if Path::new(name)
-                .file_name()
-                .is_none_or(|only| only != name.as_str())
-            {
+            if !is_inside(name) {
                 return Err(CheckpointError::content(
                     &path,
-                    format!("{name:?} is not a plain file name"),
+                    format!("{name:?} points out of the folder"),
                 ));
             }
         }
         Ok(manifest)
     }
 
-    /// One digest for all files: SHA-256 over the manifest.
-    ///
-    /// # Errors
-    /// None in practice: a manifest always serialises.
-    pub fn digest(&self) -> Result<String, serde_json::Error> {
-        Ok(hex(&Sha256::digest(serde_json::to_vec(self)?)))
+    /// SHA-256 of one of the files; None where the manifest does not name it.
+    pub fn sha256(&self, name: &str) -> Option<&str> {
+        self.files.get(name).map(|entry| entry.sha256.as_str())
     }
 }
 
 impl Entry {
     fn of(path: &Path) -> Result<Self, CheckpointError> {
-        let mut digest = Sha256::new();
-        let mut bytes = 0;
-        let mut read = || -> std::io::Result<()> {
-            let mut file = File::open(path)?;
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                let count = file.read(&mut buffer)?;
-                if count == 0 {
-                    return Ok(());
-                }
-                bytes += count as u64;
-                digest.update(&buffer[..count]);
-            }
-        };
-        read().map_err(|error| CheckpointError::io(path, error))?;
+        let mut digest = ContentDigest::default();
+        let bytes = digest
+            .add_file(path)
+            .map_err(|error| CheckpointError::io(path, error))?;
         Ok(Self {
             bytes,
-            sha256: hex(&digest.finalize()),
+            sha256: digest.finish(),
         })
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Whether a name stays inside its folder: nothing but plain components.
+fn is_inside(name: &str) -> bool {
+    let path = Path::new(name);
+    path.components().next().is_some()
+        && path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
 }

@@ -20,6 +20,7 @@ pub struct CheckpointStore {
 /// One start of a training, which writes under a prefix of its own.
 #[derive(Debug)]
 pub struct Attempt {
+    number: u32,
     folder: PathBuf,
     keep_last: usize,
 }
@@ -72,9 +73,14 @@ impl CheckpointStore {
             .map(|(number, _)| number)
             .max()
             .unwrap_or(0);
-        let folder = self.folder.join(format!("attempt-{:04}", last + 1));
+        let number = last + 1;
+        let folder = self.folder.join(format!("attempt-{number:04}"));
         fs::create_dir_all(&folder).map_err(|error| CheckpointError::io(&folder, error))?;
-        Ok(Attempt { folder, keep_last })
+        Ok(Attempt {
+            number,
+            folder,
+            keep_last,
+        })
     }
 
     fn attempts(&self) -> Result<Vec<(u32, PathBuf)>, CheckpointError> {
@@ -102,7 +108,7 @@ impl Attempt {
         &self.folder
     }
 
-    /// Writes a checkpoint and then lets go of this attempt's oldest beyond `keep_last`.
+    /// Writes a checkpoint and then lets go of the oldest beyond `keep_last`, those of earlier attempts included.
     ///
     /// # Errors
     /// What the file system says; the checkpoint then does not exist, and older ones are untouched.
@@ -112,49 +118,95 @@ impl Attempt {
         parameters: &Parameters,
         optimizer: &Optimizer,
         state: &impl Serialize,
-    ) -> Result<PathBuf, CheckpointError> {
+    ) -> Result<Checkpoint, CheckpointError> {
         let folder = self.folder.join(format!("step-{step:08}"));
         let io = |error| CheckpointError::io(&folder, error);
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(io)?;
         }
         fs::create_dir(&folder).map_err(io)?;
-        let model = parameters
-            .iter()
-            .map(|(name, tensor)| (name.to_owned(), tensor));
-        write_safetensors(&folder.join(MODEL), model, StoredKind::Float)?;
-        write_safetensors(
-            &folder.join(OPTIMIZER),
-            optimizer.state(),
-            StoredKind::Float,
-        )?;
-        let text = serde_json::to_vec_pretty(state)
-            .map_err(|error| CheckpointError::content(&folder, error))?;
-        fs::write(folder.join(STATE), text).map_err(io)?;
-        Manifest::seal(&folder, &[MODEL, OPTIMIZER, STATE])?;
+        if let Err(error) = write(&folder, parameters, optimizer, state) {
+            // What a full disk left half-written must not keep it full; the reason to report is the first error.
+            let _ = fs::remove_dir_all(&folder);
+            return Err(error);
+        }
+        self.make_durable()?;
         self.let_go()?;
-        Ok(folder)
+        Ok(Checkpoint {
+            folder,
+            step,
+            attempt: self.number,
+        })
     }
 
-    fn let_go(&self) -> Result<(), CheckpointError> {
-        let mut steps = numbered::<u64>(&self.folder, "step-")?;
-        steps.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
-        for (_, folder) in steps.into_iter().skip(self.keep_last.max(1)) {
-            // Without its manifest it no longer exists, whatever happens to the rest.
-            for remove in [
-                fs::remove_file(folder.join(Manifest::FILE)),
-                fs::remove_dir_all(&folder),
-            ] {
-                match remove {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(CheckpointError::io(&folder, error));
-                    }
-                    _ => {}
-                }
-            }
+    /// Flushes the entries of the folders above a checkpoint: before that, older ones must stay.
+    fn make_durable(&self) -> Result<(), CheckpointError> {
+        for folder in [Some(self.folder.as_path()), self.folder.parent()]
+            .into_iter()
+            .flatten()
+        {
+            fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| CheckpointError::io(folder, error))?;
         }
         Ok(())
     }
+
+    /// Keeps the newest `keep_last` of this attempt, filled up with the newest of earlier ones, and removes the
+    /// rest together with what killed attempts left half-written. Later attempts are never touched.
+    fn let_go(&self) -> Result<(), CheckpointError> {
+        let store = self.folder.parent().unwrap_or(Path::new("."));
+        let mut all = CheckpointStore::new(store).list()?;
+        all.retain(|checkpoint| checkpoint.attempt <= self.number);
+        // Own ones first: an earlier attempt may have gone further, and be what this one could not continue from.
+        all.sort_by_key(|checkpoint| std::cmp::Reverse((checkpoint.attempt, checkpoint.step)));
+        let (whole, torn): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|checkpoint| checkpoint.folder.join(Manifest::FILE).exists());
+        for checkpoint in whole.iter().skip(self.keep_last.max(1)).chain(&torn) {
+            remove(&checkpoint.folder)?;
+        }
+        Ok(())
+    }
+}
+
+fn write(
+    folder: &Path,
+    parameters: &Parameters,
+    optimizer: &Optimizer,
+    state: &impl Serialize,
+) -> Result<(), CheckpointError> {
+    let model = parameters
+        .iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor));
+    write_safetensors(&folder.join(MODEL), model, StoredKind::Float)?;
+    write_safetensors(
+        &folder.join(OPTIMIZER),
+        optimizer.state(),
+        StoredKind::Float,
+    )?;
+    let text = serde_json::to_vec_pretty(state)
+        .map_err(|error| CheckpointError::content(folder, error))?;
+    let path = folder.join(STATE);
+    fs::write(&path, text).map_err(|error| CheckpointError::io(&path, error))?;
+    Manifest::seal(folder, &[MODEL, OPTIMIZER, STATE])?;
+    Ok(())
+}
+
+fn remove(folder: &Path) -> Result<(), CheckpointError> {
+    // Without its manifest it no longer exists, whatever happens to the rest.
+    for removed in [
+        fs::remove_file(folder.join(Manifest::FILE)),
+        fs::remove_dir_all(folder),
+    ] {
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CheckpointError::io(folder, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Checkpoint {
@@ -166,6 +218,17 @@ impl Checkpoint {
         let path = self.folder.join(STATE);
         let text = fs::read(&path).map_err(|error| CheckpointError::io(&path, error))?;
         serde_json::from_slice(&text).map_err(|error| CheckpointError::content(&path, error))
+    }
+
+    /// SHA-256 of the file that holds the weights.
+    ///
+    /// # Errors
+    /// A manifest that has gone or changed since the checkpoint was found.
+    pub fn weights_sha256(&self) -> Result<String, CheckpointError> {
+        let manifest = Manifest::read(&self.folder)?;
+        let digest = manifest.sha256(MODEL).map(str::to_owned);
+        digest
+            .ok_or_else(|| CheckpointError::content(&self.folder, "the manifest lacks the weights"))
     }
 
     /// Puts the weights back.

@@ -85,10 +85,12 @@ impl Failure {
     }
 }
 
-/// A missing file is an input that is not there; the rest is storage that may work again.
+/// A missing file is an input that is not there, and a file that may not be opened wants another set-up; the rest is
+/// storage that may work again.
 fn class_of_io(error: &std::io::Error) -> Class {
     match error.kind() {
-        ErrorKind::NotFound => Class::NoInput,
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => Class::NoInput,
+        ErrorKind::PermissionDenied | ErrorKind::InvalidFilename => Class::Configuration,
         ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Class::Data,
         _ => Class::Temporary,
     }
@@ -172,6 +174,7 @@ impl From<ExportError> for Failure {
         let class = match &error {
             ExportError::Io { source, .. } => class_of_io(source),
             ExportError::Json { .. } => Class::Data,
+            ExportError::Occupied { .. } => Class::Configuration,
             ExportError::Model(error) => class_of_model(error),
             ExportError::Manifest(error) => class_of_checkpoint(error),
         };
@@ -189,8 +192,10 @@ impl From<TrainingError> for Failure {
                 Class::Software
             }
             TrainingError::Log { source, .. } => class_of_io(source),
-            TrainingError::OtherRun { .. } | TrainingError::TooLong { .. } => Class::Configuration,
-            TrainingError::NoTeacherScores => Class::Data,
+            TrainingError::OtherRun { .. }
+            | TrainingError::TooLong { .. }
+            | TrainingError::NothingSaved => Class::Configuration,
+            TrainingError::NoTeacherScores { .. } => Class::Data,
             TrainingError::PhaseNotOver { .. } => Class::NoInput,
         };
         Self::new(class, error)
@@ -224,7 +229,7 @@ impl From<PipelineError> for Failure {
             PipelineError::Benchmark { source, .. } => Self::from(source).class,
             PipelineError::Export(source) => Self::from(source).class,
             PipelineError::Checkpoint(source) => Self::from(source).class,
-            PipelineError::Interrupted { .. } => Class::Temporary,
+            PipelineError::Interrupted { .. } | PipelineError::Stopped { .. } => Class::Temporary,
             PipelineError::NotTrained { .. } => Class::NoInput,
             PipelineError::Io { source, .. } => class_of_io(&source),
             PipelineError::Json { .. } => Class::Software,

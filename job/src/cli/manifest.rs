@@ -1,12 +1,13 @@
 //! The commands that read a manifest: `validate`, `run`, `train`, `export`, and `benchmark -f`.
 
 use super::failure::Failure;
+use super::signals;
 use crate::pipeline::{Phases, leaderboard, resolve, run};
+use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::{Resource, parse};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// A manifest is written by people; a larger file is not one.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -57,13 +58,8 @@ pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
             .collect();
         Failure::configuration(lines.join("\n"))
     })?;
-    let interrupt = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        // A second signal ends the process at once.
-        signal_hook::flag::register_conditional_shutdown(signal, 75, Arc::clone(&interrupt))
-            .map_err(Failure::software)?;
-        signal_hook::flag::register(signal, Arc::clone(&interrupt)).map_err(Failure::software)?;
-    }
+    let interrupt = Arc::new(Interrupt::default());
+    signals::watch(&interrupt)?;
     let rows = run(&job, phases, &interrupt)?;
     if !rows.is_empty() {
         for row in &rows {

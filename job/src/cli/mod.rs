@@ -6,6 +6,7 @@ mod failure;
 mod info;
 mod init;
 mod manifest;
+mod signals;
 
 pub use failure::{Class, Failure};
 

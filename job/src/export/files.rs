@@ -48,6 +48,16 @@ pub enum ExportError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Something else lies where the model shall go.
+    #[error(
+        "{folder} holds files that are no earlier export; they are not touched. Give export.uri a folder of its own, \
+         or empty this one",
+        folder = folder.display()
+    )]
+    Occupied {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The weights.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -63,30 +73,89 @@ impl ExportError {
     }
 }
 
+/// Beside the model: which run it came from. Its presence also says that the folder is ours to replace.
+pub const PROVENANCE: &str = "provenance.json";
+
 /// Writes the folder beside its final name and renames it, so that it is whole or absent. Returns its manifest.
 ///
 /// # Errors
-/// What the file system says, or a tokenizer file that is no JSON.
+/// A folder there that is no earlier export, what the file system says, or a tokenizer file that is no JSON.
 pub fn export(
     model: &Splade,
     plan: &ExportPlan,
     card: &ModelCard,
+    provenance: &Value,
 ) -> Result<Manifest, ExportError> {
     let target = &plan.folder;
+    check_replaceable(target)?;
     let parent = target
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(ExportError::io(parent))?;
-    let partial = tempfile::Builder::new()
-        .prefix(".export-")
-        .tempdir_in(parent)
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".export-{name}-");
+    remove_remains(parent, &prefix)?;
+    let beside = || {
+        tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(parent)
+            .map_err(ExportError::io(parent))
+    };
+    let partial = beside()?;
+    let manifest = write_files(model, plan, card, provenance, partial.path())?;
+    set_readable(partial.path())?;
+    if target.exists() {
+        // The old one steps aside first, so that at no moment half a folder bears the name.
+        let aside = beside()?;
+        fs::rename(target, aside.path()).map_err(ExportError::io(target))?;
+        fs::rename(partial.path(), target).map_err(ExportError::io(target))?;
+    } else {
+        fs::rename(partial.path(), target).map_err(ExportError::io(target))?;
+    }
+    fs::File::open(parent)
+        .and_then(|parent| parent.sync_all())
         .map_err(ExportError::io(parent))?;
-    let folder = partial.path();
+    Ok(manifest)
+}
+
+/// Only an earlier export, or an empty folder, may be replaced: anything else is somebody's work.
+fn check_replaceable(target: &Path) -> Result<(), ExportError> {
+    let mut entries = match fs::read_dir(target) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(ExportError::io(target))?,
+    };
+    let is_export = target.join(PROVENANCE).exists() && target.join(Manifest::FILE).exists();
+    if is_export || entries.next().is_none() {
+        return Ok(());
+    }
+    Err(ExportError::Occupied {
+        folder: target.to_owned(),
+    })
+}
+
+/// Removes what an export that was killed left behind.
+fn remove_remains(parent: &Path, prefix: &str) -> Result<(), ExportError> {
+    for entry in fs::read_dir(parent).map_err(ExportError::io(parent))? {
+        let entry = entry.map_err(ExportError::io(parent))?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_dir_all(entry.path()).map_err(ExportError::io(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_files(
+    model: &Splade,
+    plan: &ExportPlan,
+    card: &ModelCard,
+    provenance: &Value,
+    folder: &Path,
+) -> Result<Manifest, ExportError> {
     model.save(folder, plan.kind)?;
-    let mut names = vec!["config.json", "model.safetensors", "README.md"];
+    let mut names = vec!["config.json", "model.safetensors", "README.md", PROVENANCE];
     for name in TOKENIZER_FILES {
-        if plan.base.join(name).exists() {
+        if plan.base.join(name).exists() || name == "tokenizer_config.json" {
             write_tokenizer_file(plan, name, folder)?;
             names.push(name);
         }
@@ -95,21 +164,12 @@ pub fn export(
     fs::create_dir(&pooling).map_err(ExportError::io(&pooling))?;
     for (name, content) in sentence_transformers_files() {
         write_json(&folder.join(name), &content)?;
+        names.push(name);
     }
+    write_json(&folder.join(PROVENANCE), provenance)?;
     let readme = folder.join("README.md");
     fs::write(&readme, card.markdown()).map_err(ExportError::io(&readme))?;
-    names.extend([
-        "modules.json",
-        "sentence_bert_config.json",
-        "config_sentence_transformers.json",
-    ]);
-    let manifest = Manifest::seal(folder, &names)?;
-    if target.exists() {
-        fs::remove_dir_all(target).map_err(ExportError::io(target))?;
-    }
-    fs::rename(folder, target).map_err(ExportError::io(target))?;
-    set_readable(target)?;
-    Ok(manifest)
+    Ok(Manifest::seal(folder, &names)?)
 }
 
 /// A temporary folder is private; an exported model is to be read by others.
@@ -120,11 +180,11 @@ fn set_readable(folder: &Path) -> Result<(), ExportError> {
 
 fn write_tokenizer_file(plan: &ExportPlan, name: &str, folder: &Path) -> Result<(), ExportError> {
     let source = plan.base.join(name);
-    let text = fs::read_to_string(&source).map_err(ExportError::io(&source))?;
-    let mut json: Value = serde_json::from_str(&text).map_err(|error| ExportError::Json {
-        path: source,
-        source: error,
-    })?;
+    let mut json = if source.exists() {
+        read_json(&source)?
+    } else {
+        tokenizer_config(&plan.base)?
+    };
     if let Some(fields) = json.as_object_mut() {
         match name {
             "tokenizer.json" if plan.omit_special_tokens => {
@@ -141,6 +201,43 @@ fn write_tokenizer_file(plan: &ExportPlan, name: &str, folder: &Path) -> Result<
         }
     }
     write_json(&folder.join(name), &json)
+}
+
+/// A `tokenizer_config.json` for a base model that has none: without it nothing would cut texts or know the pad.
+fn tokenizer_config(base: &Path) -> Result<Value, ExportError> {
+    let config = read_json(&base.join("config.json"))?;
+    let tokenizer = read_json(&base.join("tokenizer.json"))?;
+    let mut fields = serde_json::Map::from_iter([(
+        "tokenizer_class".to_owned(),
+        Value::from("PreTrainedTokenizerFast"),
+    )]);
+    for (name, id) in [
+        ("pad_token", "pad_token_id"),
+        ("cls_token", "cls_token_id"),
+        ("sep_token", "sep_token_id"),
+        ("bos_token", "bos_token_id"),
+        ("eos_token", "eos_token_id"),
+    ] {
+        let token = config.get(id).filter(|id| id.is_u64()).and_then(|id| {
+            let added = tokenizer.get("added_tokens")?.as_array()?;
+            added
+                .iter()
+                .find(|token| token.get("id") == Some(id))?
+                .get("content")
+        });
+        if let Some(token) = token {
+            fields.insert(name.to_owned(), token.clone());
+        }
+    }
+    Ok(Value::Object(fields))
+}
+
+fn read_json(path: &Path) -> Result<Value, ExportError> {
+    let text = fs::read_to_string(path).map_err(ExportError::io(path))?;
+    serde_json::from_str(&text).map_err(|source| ExportError::Json {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// What sentence-transformers (5.4 and later) reads besides the model: its modules and their settings.

@@ -35,7 +35,7 @@ pub struct CandidateRules {
     /// equal query, and a second copy of a text that already has a column.
     pub mask_duplicates: bool,
     /// Leave out a query's own hard negative whose teacher score exceeds the positive's by more than this.
-    pub teacher_margin: Option<f32>,
+    pub teacher_margin: Option<f64>,
 }
 
 /// For each query (row) which candidates (columns) stand in its softmax: `B x (B + N)`, row by row.
@@ -66,7 +66,8 @@ pub fn candidate_mask(batch: &Batch, rules: &CandidateRules) -> Vec<bool> {
         }
         if let (Some(margin), Some((positive, negative))) = (rules.teacher_margin, batch.teacher) {
             for column in own_negatives {
-                allowed[column] &= negative[column - queries] <= positive[row] + margin;
+                allowed[column] &=
+                    f64::from(negative[column - queries]) <= f64::from(positive[row]) + margin;
             }
         }
         allowed[row] = true;

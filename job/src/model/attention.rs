@@ -92,10 +92,12 @@ impl AttentionPlan {
                 }),
             });
         }
-        let identity = restore
-            .iter()
-            .enumerate()
-            .all(|(token, &place)| token as i64 == place);
+        // Padding behind the last token leaves every token in its place, but must still be cut off.
+        let identity = padded as usize == restore.len()
+            && restore
+                .iter()
+                .enumerate()
+                .all(|(token, &place)| token as i64 == place);
         Self {
             buckets,
             restore: (!identity).then(|| Tensor::from_slice(&restore).to(device)),

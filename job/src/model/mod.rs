@@ -21,4 +21,5 @@ pub use error::ModelError;
 pub use init::{SmallModel, SpecialIds, initialise};
 pub use packed::PackedRows;
 pub use splade::{Precision, SpecialTokens, Splade, SpladeOptions};
+pub(crate) use weights::weight_files;
 pub use weights::{Parameters, StoredKind, read_safetensors, write_safetensors};

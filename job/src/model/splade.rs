@@ -119,6 +119,25 @@ impl Splade {
         Ok(model)
     }
 
+    /// Overwrites the weights with those of a Hugging Face folder of this architecture, whose files are read as
+    /// [`Splade::from_folder`] reads them.
+    ///
+    /// # Errors
+    /// A damaged folder, or weights of other shapes.
+    pub fn load_weights(&self, folder: &Path) -> Result<(), ModelError> {
+        let source = WeightSource::from_folder(folder, self.device)?;
+        let options = SpladeOptions {
+            precision: self.precision,
+            special_tokens: SpecialTokens::Keep,
+            device: self.device,
+        };
+        let (other, _) = Self::build(self.config.clone(), self.json.clone(), source, options)?;
+        for ((_, ours), (_, theirs)) in self.parameters.iter().zip(other.parameters.iter()) {
+            tch::no_grad(|| ours.shallow_clone().f_copy_(theirs))?;
+        }
+        Ok(())
+    }
+
     /// A model with random weights, the same for the same `seed`.
     ///
     /// # Errors

@@ -216,7 +216,8 @@ fn modern_name(name: &str) -> String {
     }
 }
 
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+/// `model.safetensors` of a folder, or the shards that its index names.
+pub(crate) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let single = folder.join("model.safetensors");
     let index = folder.join("model.safetensors.index.json");
     if single.exists() {

@@ -1,21 +1,19 @@
 //! Exporting a finished training, unless its very export is there already.
 
 use super::run::PipelineError;
-use crate::checkpoint::Manifest;
-use crate::export::{ExportPlan, ModelCard, export};
+use crate::checkpoint::{CheckpointError, CheckpointStore, Manifest};
+use crate::export::{ExportPlan, ModelCard, PROVENANCE, export};
 use crate::training::{Finished, TrainingPlan, TrainingState};
 use serde::{Deserialize, Serialize};
 use splade_retrieval::BenchmarkReport;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// Beside the model: which run it came from.
-const PROVENANCE: &str = "provenance.json";
+use std::path::Path;
 
 /// What an exported model was made of, and how.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Provenance {
     state: TrainingState,
+    weights_sha256: String,
     triplets: usize,
     max_length: usize,
     dtype: String,
@@ -25,6 +23,7 @@ impl Provenance {
     fn of(finished: &Finished, plan: &ExportPlan) -> Self {
         Self {
             state: finished.state.clone(),
+            weights_sha256: finished.weights_sha256.clone(),
             triplets: finished.triplets,
             max_length: plan.max_length,
             dtype: format!("{:?}", plan.kind),
@@ -53,19 +52,51 @@ pub(super) fn export_finished(
         tracing::info!(folder = %plan.folder.display(), "the export is there already");
         return Ok(false);
     }
-    let card = card(
-        &training.name,
-        &training.recipe.model.folder,
-        &provenance,
-        Vec::new(),
-    );
-    export(&finished.model, plan, &card)?;
-    write(&plan.folder.join(PROVENANCE), &provenance)?;
+    let card = card(training, &provenance, Vec::new());
+    let json = serde_json::to_value(&provenance).map_err(|source| PipelineError::Json {
+        path: plan.folder.join(PROVENANCE),
+        source,
+    })?;
+    export(&finished.model, plan, &card, &json)?;
     tracing::info!(folder = %plan.folder.display(), "exported");
     Ok(true)
 }
 
-/// Puts the scores of a model into its card.
+/// Why the folder of `plan` does not hold what `training` makes now; None where it does.
+///
+/// Without its checkpoints an export stands for itself, as long as the recipe is the same.
+pub(super) fn why_stale(
+    training: &TrainingPlan,
+    plan: &ExportPlan,
+) -> Result<Option<&'static str>, PipelineError> {
+    let newest = CheckpointStore::new(&training.surroundings.checkpoints).newest()?;
+    let Some(provenance) = Provenance::read(&plan.folder) else {
+        return Ok(Some(
+            "its model is not exported; `splade-job run` does all phases",
+        ));
+    };
+    let recipe = TrainingState::recipe_of(training);
+    if provenance.state.recipe != recipe {
+        return Ok(Some(
+            "its export was made by another recipe; `splade-job run` brings it up to date",
+        ));
+    }
+    let Some(checkpoint) = newest else {
+        return Ok(None);
+    };
+    if !checkpoint.state::<TrainingState>()?.is_finished() {
+        return Ok(Some(
+            "the training is not over; `splade-job train` finishes it",
+        ));
+    }
+    Ok(
+        (provenance.weights_sha256 != checkpoint.weights_sha256()?).then_some(
+            "its export is of an earlier training; `splade-job export` brings it up to date",
+        ),
+    )
+}
+
+/// Puts the scores of a model into its card, which the manifest vouches for, unless they stand there already.
 pub(super) fn add_scores(
     training: &TrainingPlan,
     plan: &ExportPlan,
@@ -74,29 +105,28 @@ pub(super) fn add_scores(
     let Some(provenance) = Provenance::read(&plan.folder) else {
         return Ok(());
     };
-    let card = card(
-        &training.name,
-        &training.recipe.model.folder,
-        &provenance,
-        scores,
-    );
+    let text = card(training, &provenance, scores).markdown();
     let path = plan.folder.join("README.md");
-    fs::write(&path, card.markdown()).map_err(|source| PipelineError::io(&path, source))?;
-    // The card is part of what the manifest vouches for.
-    let manifest = Manifest::read(&plan.folder)?;
-    Manifest::seal(&plan.folder, &manifest.names().collect::<Vec<_>>())?;
-    Ok(())
+    let io = |source| PipelineError::io(&path, source);
+    if fs::read_to_string(&path).map_err(io)? == text {
+        return Ok(());
+    }
+    // Sealing again must not vouch for weights that were damaged in between.
+    let manifest = Manifest::verify(&plan.folder)?;
+    fs::write(&path, text).map_err(io)?;
+    Manifest::seal(&plan.folder, &manifest.names().collect::<Vec<_>>())
+        .map(drop)
+        .map_err(|error: CheckpointError| error.into())
 }
 
 fn card(
-    name: &str,
-    base: &Path,
+    training: &TrainingPlan,
     provenance: &Provenance,
     scores: Vec<BenchmarkReport>,
 ) -> ModelCard {
     ModelCard {
-        name: name.to_owned(),
-        base: base.display().to_string(),
+        name: training.name.clone(),
+        base: training.recipe.model.folder.display().to_string(),
         recipe: provenance.state.recipe.clone(),
         triplets: provenance.triplets,
         steps: provenance.state.step,
@@ -104,12 +134,4 @@ fn card(
         max_length: provenance.max_length,
         scores,
     }
-}
-
-fn write(path: &PathBuf, content: &impl Serialize) -> Result<(), PipelineError> {
-    let text = serde_json::to_vec_pretty(content).map_err(|source| PipelineError::Json {
-        path: path.clone(),
-        source,
-    })?;
-    fs::write(path, text).map_err(|source| PipelineError::io(path, source))
 }

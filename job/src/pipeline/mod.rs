@@ -1,5 +1,6 @@
 //! The phases of a manifest, one after another: training, export, benchmarks, leaderboard.
 
+mod device;
 mod export_phase;
 mod leaderboard;
 mod reports;

@@ -1,15 +1,14 @@
 //! Reports of benchmarks, kept beside the model so that none is made twice.
 
+use super::device::device;
 use super::resolve::PlannedBenchmark;
 use super::run::PipelineError;
 use crate::benchmark::{BenchmarkPlan, run_benchmark};
+use crate::digest::ContentDigest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use splade_retrieval::BenchmarkReport;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use tch::Device;
+use tempfile::NamedTempFile;
 
 /// A report, and a digest of all that it depends on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,38 +32,48 @@ pub(super) fn report(benchmark: &PlannedBenchmark) -> Result<BenchmarkReport, Pi
         tracing::info!(report = %path.display(), "the benchmark {} is done already", benchmark.name);
         return Ok(kept.report);
     }
-    let device = if benchmark.wants_gpu {
-        Device::cuda_if_available()
-    } else {
-        Device::Cpu
-    };
+    let place = place_beside(&path);
+    let device = device(benchmark.wants_gpu, &benchmark.name);
     let report = run_benchmark(plan, device).map_err(|source| PipelineError::Benchmark {
         name: benchmark.name.clone(),
         source,
     })?;
     let kept = Kept { key, report };
-    write(&path, &kept)?;
+    if let Some(place) = place {
+        keep(place, &path, &kept)?;
+    }
     Ok(kept.report)
 }
 
-fn write(path: &Path, kept: &Kept) -> Result<(), PipelineError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+/// An empty file to write the report to, opened before the work: a model in a read-only volume can be measured all
+/// the same, and the user hears at once that the report will not be kept.
+fn place_beside(path: &Path) -> Option<NamedTempFile> {
+    let folder = path.parent()?;
+    let place = std::fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder));
+    match place {
+        Ok(place) => Some(place),
+        Err(error) => {
+            tracing::warn!(%error, "{} cannot be written: the report is printed and not kept", folder.display());
+            None
+        }
+    }
+}
+
+fn keep(place: NamedTempFile, path: &Path, kept: &Kept) -> Result<(), PipelineError> {
     let io = |source| PipelineError::io(path, source);
-    std::fs::create_dir_all(folder).map_err(io)?;
     let text = serde_json::to_vec_pretty(kept).map_err(|source| PipelineError::Json {
         path: path.to_owned(),
         source,
     })?;
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    std::fs::write(file.path(), text).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
+    std::fs::write(place.path(), text).map_err(io)?;
+    place.persist(path).map_err(|error| io(error.error))?;
     Ok(())
 }
 
 /// Digest of the plan and of the content of model and data set.
 fn key(plan: &BenchmarkPlan) -> Result<String, PipelineError> {
-    let mut digest = Sha256::new();
-    digest.update(format!("{plan:?} {}", env!("CARGO_PKG_VERSION")));
+    let mut digest = ContentDigest::default();
+    digest.add(format!("{plan:?} {}", env!("CARGO_PKG_VERSION")));
     let mut files: Vec<PathBuf> = Vec::new();
     for (folder, only) in [
         (&plan.model, "model"),
@@ -77,32 +86,21 @@ fn key(plan: &BenchmarkPlan) -> Result<String, PipelineError> {
     files.extend(list(&plan.folder.join("qrels"), &plan.split)?);
     files.sort();
     for path in files {
-        digest.update(path.to_string_lossy().as_bytes());
-        let io = |source| PipelineError::io(&path, source);
-        let mut file = File::open(&path).map_err(io)?;
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let count = file.read(&mut buffer).map_err(io)?;
-            if count == 0 {
-                break;
-            }
-            digest.update(&buffer[..count]);
-        }
+        digest.add(path.to_string_lossy().as_bytes());
+        digest
+            .add_file(&path)
+            .map_err(|source| PipelineError::io(&path, source))?;
     }
-    Ok(digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(digest.finish())
 }
 
-/// Plain files of a folder whose names start so.
+/// Files of a folder whose names start so, links among them: a snapshot of Hugging Face's cache is nothing else.
 fn list(folder: &Path, start: &str) -> Result<Vec<PathBuf>, PipelineError> {
     let io = |source| PipelineError::io(folder, source);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
-        let is_file = entry.file_type().map_err(io)?.is_file();
+        let is_file = std::fs::metadata(entry.path()).map_err(io)?.is_file();
         if is_file && entry.file_name().to_string_lossy().starts_with(start) {
             files.push(entry.path());
         }

@@ -1,15 +1,15 @@
 //! Runs what a manifest asks for, and only what is not done yet.
 
-use super::export_phase::{add_scores, export_finished};
+use super::device::device;
+use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
 use super::reports::report;
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
 use crate::benchmark::BenchmarkError;
-use crate::checkpoint::{CheckpointError, CheckpointStore};
-use crate::export::ExportError;
-use crate::training::{Interrupt, Outcome, TrainingError, TrainingState, train};
+use crate::checkpoint::CheckpointError;
+use crate::export::{ExportError, ExportPlan};
+use crate::training::{Finished, Interrupt, Outcome, TrainingError, load_finished, train};
 use std::path::{Path, PathBuf};
-use tch::Device;
 
 /// Which phases run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,19 @@ pub enum PipelineError {
         /// The checkpoint.
         checkpoint: PathBuf,
     },
-    /// A later phase was asked for, but the training is not over.
-    #[error("{name}: the training is not over; `splade-job train` finishes it")]
+    /// Stopped from outside between two phases.
+    #[error("{name}: stopped; what is done is kept, and the same command continues")]
+    Stopped {
+        /// The resource.
+        name: String,
+    },
+    /// A later phase was asked for, but what it builds on is not there.
+    #[error("{name}: {reason}")]
     NotTrained {
         /// The resource.
         name: String,
+        /// What is missing, and how to get it.
+        reason: &'static str,
     },
     /// A benchmark.
     #[error("{name}: {source}")]
@@ -113,67 +121,84 @@ fn run_training(
     interrupt: &Interrupt,
     rows: &mut Vec<Row>,
 ) -> Result<(), PipelineError> {
-    let plan = &training.plan;
-    let name = || plan.name.clone();
+    let name = || training.plan.name.clone();
     if phases.training || phases.export {
-        if !phases.training && !is_over(training)? {
-            return Err(PipelineError::NotTrained { name: name() });
-        }
-        if training.ranks > 1 {
-            tracing::warn!(
-                "{}: the manifest describes {} ranks, this process is one: the batch is {} times smaller",
-                plan.name,
-                training.ranks,
-                training.ranks
-            );
-        }
-        let device = if training.wants_gpu {
-            Device::cuda_if_available()
-        } else {
-            Device::Cpu
-        };
-        let finished =
-            match train(plan, device, interrupt).map_err(|source| PipelineError::Training {
-                name: name(),
-                source,
-            })? {
-                Outcome::Finished(finished) => finished,
-                Outcome::Interrupted { step, checkpoint } => {
-                    return Err(PipelineError::Interrupted {
-                        name: name(),
-                        step,
-                        checkpoint,
-                    });
-                }
-            };
+        let finished = finish(training, phases, interrupt)?;
         if phases.export
             && let Some(export) = &training.export
         {
-            export_finished(plan, export, &finished)?;
+            export_finished(&training.plan, export, &finished)?;
+        }
+        if interrupt.is_requested() {
+            return Err(PipelineError::Stopped { name: name() });
         }
     }
-    if phases.benchmark {
-        let before = rows.len();
-        for benchmark in &training.benchmarks {
-            rows.push(run_one(benchmark)?);
+    match &training.export {
+        Some(export) if phases.benchmark => {
+            if let Some(reason) = why_stale(&training.plan, export)? {
+                return Err(PipelineError::NotTrained {
+                    name: name(),
+                    reason,
+                });
+            }
+            run_benchmarks(training, export, rows)
         }
-        if let Some(export) = &training.export {
-            let scores = rows[before..]
-                .iter()
-                .map(|row| row.report.clone())
-                .collect();
-            add_scores(plan, export, scores)?;
-        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn is_over(training: &PlannedTraining) -> Result<bool, PipelineError> {
-    let newest = CheckpointStore::new(&training.plan.surroundings.checkpoints).newest()?;
-    match newest {
-        Some(checkpoint) => Ok(checkpoint.state::<TrainingState>()?.is_finished()),
-        None => Ok(false),
+/// The trained model: by training where that is asked for, else from the checkpoint of a training that is over.
+fn finish(
+    training: &PlannedTraining,
+    phases: Phases,
+    interrupt: &Interrupt,
+) -> Result<Finished, PipelineError> {
+    let plan = &training.plan;
+    let name = || plan.name.clone();
+    let failed = |source| PipelineError::Training {
+        name: name(),
+        source,
+    };
+    let device = device(training.wants_gpu, &plan.name);
+    if !phases.training {
+        return load_finished(plan, device).map_err(failed)?.ok_or_else(|| {
+            PipelineError::NotTrained {
+                name: name(),
+                reason: "the training is not over; `splade-job train` finishes it",
+            }
+        });
     }
+    if training.ranks > 1 {
+        tracing::warn!(
+            "{}: the manifest describes {ranks} ranks, this process is one: the batch is {ranks} times smaller",
+            plan.name,
+            ranks = training.ranks
+        );
+    }
+    match train(plan, device, interrupt).map_err(failed)? {
+        Outcome::Finished(finished) => Ok(*finished),
+        Outcome::Interrupted { step, checkpoint } => Err(PipelineError::Interrupted {
+            name: name(),
+            step,
+            checkpoint,
+        }),
+    }
+}
+
+fn run_benchmarks(
+    training: &PlannedTraining,
+    export: &ExportPlan,
+    rows: &mut Vec<Row>,
+) -> Result<(), PipelineError> {
+    let before = rows.len();
+    for benchmark in &training.benchmarks {
+        rows.push(run_one(benchmark)?);
+    }
+    let scores = rows[before..]
+        .iter()
+        .map(|row| row.report.clone())
+        .collect();
+    add_scores(&training.plan, export, scores)
 }
 
 fn run_one(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {

@@ -44,12 +44,22 @@ pub enum TrainingError {
         /// What differs.
         differences: String,
     },
-    /// Distillation is asked for, but the data has no teacher scores.
+    /// The loss needs teacher scores that the data does not have.
     #[error(
-        "loss.distillation is set, but the triplets have no teacher scores: add \"positive_score\" and \
-         \"negative_scores\" to every line, or remove loss.distillation"
+        "{field} is set, but triplet {triplet} of the data (counted from 1 over all files) has no teacher scores: \
+         add \"positive_score\" and \"negative_scores\" to every line, or remove {field}"
     )]
-    NoTeacherScores,
+    NoTeacherScores {
+        /// The field of the manifest.
+        field: &'static str,
+        /// Number of the triplet, from 1.
+        triplet: usize,
+    },
+    /// A run of no steps, with no checkpoint of an earlier one.
+    #[error(
+        "the run has no step to take and no checkpoint: set optimizer.epochs or optimizer.maxSteps to at least 1"
+    )]
+    NothingSaved,
     /// `initFrom` names a training that has not finished.
     #[error("initFrom: there is no finished training in {checkpoints}; run that one first", checkpoints = checkpoints.display())]
     PhaseNotOver {

@@ -1,11 +1,13 @@
 //! Stops a run that can no longer learn, and says where.
 
-use super::step::MEASURES;
+use super::step::{ACTIVE_DIMENSIONS_DOCUMENT, ACTIVE_DIMENSIONS_QUERY, MEASURES};
 
 /// Share of the vocabulary from which on a vector counts as dense.
 const DENSE_SHARE: f64 = 0.99;
 /// A model may start dense; after this many optimizer steps in a row it has collapsed.
 const DENSE_STEPS: u32 = 200;
+/// A batch of one may be empty by chance; this many rows in a row are not.
+const EMPTY_ROWS: usize = 64;
 
 /// Why a run cannot go on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -43,9 +45,9 @@ pub enum Collapse {
         /// The norm.
         value: f64,
     },
-    /// No term of any query or of any document is active: no gradient can bring one back.
+    /// No query or no document has had an active term for many rows: nothing is left to learn from.
     #[error(
-        "step {step}, epoch {epoch}, batch {batch}: no term of any {side} is active. \
+        "step {step}, epoch {epoch}, batch {batch}: none of the last {EMPTY_ROWS} {side} texts has an active term. \
          Lower loss.flops, lengthen its schedule, or set model.headRescale"
     )]
     Empty {
@@ -97,14 +99,34 @@ pub struct Place<'a> {
 pub struct Guard {
     vocabulary: i64,
     dense_steps: u32,
+    sides: [Side; 2],
+}
+
+/// Queries or documents.
+#[derive(Debug)]
+struct Side {
+    name: &'static str,
+    /// Place of its active dimensions among the measures.
+    measure: usize,
+    /// Rows without an active term since the last one that had any.
+    empty_rows: usize,
 }
 
 impl Guard {
     /// A guard for a model with this many terms.
     pub fn new(vocabulary: i64) -> Self {
+        let side = |name, measure| Side {
+            name,
+            measure,
+            empty_rows: 0,
+        };
         Self {
             vocabulary,
             dense_steps: 0,
+            sides: [
+                side("query", ACTIVE_DIMENSIONS_QUERY),
+                side("document", ACTIVE_DIMENSIONS_DOCUMENT),
+            ],
         }
     }
 
@@ -118,67 +140,17 @@ impl Guard {
         measured: &[Vec<f64>],
         gradient_norm: f64,
     ) -> Result<(), Collapse> {
-        let Place {
-            step,
-            epoch,
-            first_batch,
-            batches,
-        } = place;
-        let sides = [
-            ("query", "active_dimensions_query"),
-            ("document", "active_dimensions_document"),
-        ]
-        .map(|(side, name)| {
-            (
-                side,
-                MEASURES
-                    .iter()
-                    .position(|measure| *measure == name)
-                    .unwrap_or_default(),
-            )
-        });
         let mut dense = None;
         for (offset, values) in measured.iter().enumerate() {
-            let batch = first_batch + offset;
-            if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-                let triplets = batches[offset].iter().take(8).copied().collect();
-                let (measure, value) = (MEASURES[index], values[index]);
-                return Err(Collapse::NotFinite {
-                    step,
-                    epoch,
-                    batch,
-                    triplets,
-                    measure,
-                    value,
-                });
-            }
-            for (side, index) in sides {
-                let active = values[index];
-                if active == 0.0 {
-                    return Err(Collapse::Empty {
-                        step,
-                        epoch,
-                        batch,
-                        side,
-                    });
-                }
-                if active >= DENSE_SHARE * self.vocabulary as f64 {
-                    dense = Some(Collapse::Dense {
-                        step,
-                        epoch,
-                        batch,
-                        side,
-                        active,
-                        vocabulary: self.vocabulary,
-                    });
-                }
-            }
+            check_finite(place, offset, values)?;
+            self.check_empty(place, offset, values)?;
+            dense = self.find_dense(place, offset, values).or(dense);
         }
         if !gradient_norm.is_finite() {
             return Err(Collapse::Gradient {
-                step,
-                epoch,
-                batch: first_batch,
+                step: place.step,
+                epoch: place.epoch,
+                batch: place.first_batch,
                 value: gradient_norm,
             });
         }
@@ -192,4 +164,57 @@ impl Guard {
             _ => Ok(()),
         }
     }
+
+    fn check_empty(&mut self, place: Place, offset: usize, values: &[f64]) -> Result<(), Collapse> {
+        for side in &mut self.sides {
+            side.empty_rows = if values[side.measure] == 0.0 {
+                side.empty_rows + place.batches[offset].len()
+            } else {
+                0
+            };
+            if side.empty_rows >= EMPTY_ROWS {
+                return Err(Collapse::Empty {
+                    step: place.step,
+                    epoch: place.epoch,
+                    batch: place.first_batch + offset,
+                    side: side.name,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn find_dense(&self, place: Place, offset: usize, values: &[f64]) -> Option<Collapse> {
+        let most = DENSE_SHARE * self.vocabulary as f64;
+        let side = self
+            .sides
+            .iter()
+            .find(|side| values[side.measure] >= most)?;
+        Some(Collapse::Dense {
+            step: place.step,
+            epoch: place.epoch,
+            batch: place.first_batch + offset,
+            side: side.name,
+            active: values[side.measure],
+            vocabulary: self.vocabulary,
+        })
+    }
 }
+
+fn check_finite(place: Place, offset: usize, values: &[f64]) -> Result<(), Collapse> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Collapse::NotFinite {
+            step: place.step,
+            epoch: place.epoch,
+            batch: place.first_batch + offset,
+            triplets: place.batches[offset].iter().take(8).copied().collect(),
+            measure: MEASURES[index],
+            value: values[index],
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

@@ -1,36 +1,82 @@
 //! What a run starts from: initial weights, tokenizer, token shards.
 
 use super::error::TrainingError;
-use super::plan::{InitialWeights, ModelPlan, SpecialTokenPolicy, TrainingPlan};
+use super::plan::{InitialWeights, LossPlan, ModelPlan, SpecialTokenPolicy, TrainingPlan};
 use super::state::TrainingState;
-use crate::checkpoint::CheckpointStore;
-use crate::model::{SpecialTokens, Splade};
+use crate::checkpoint::{Checkpoint, CheckpointStore};
+use crate::digest::ContentDigest;
+use crate::model::{SpecialTokens, Splade, weight_files};
 use splade_data::{PackedBatch, ShardSpec, Shards, Tokenizer};
+use std::path::{Path, PathBuf};
 
 /// Puts another run's weights, or those of a folder, in the place of the base model's.
 pub(super) fn load_initial_weights(
     model: &Splade,
     weights: Option<&InitialWeights>,
 ) -> Result<(), TrainingError> {
-    let folder = match weights {
-        None => return Ok(()),
-        Some(InitialWeights::Folder(folder)) => folder.clone(),
+    match weights {
+        None => {}
+        Some(InitialWeights::Folder(folder)) => model.load_weights(folder)?,
         Some(InitialWeights::Checkpoints(folder)) => {
-            let not_over = || TrainingError::PhaseNotOver {
-                checkpoints: folder.clone(),
-            };
-            let checkpoint = CheckpointStore::new(folder)
-                .newest()?
-                .ok_or_else(not_over)?;
-            if !checkpoint.state::<TrainingState>()?.is_finished() {
-                return Err(not_over());
-            }
-            checkpoint.folder
+            phase_before(folder)?.restore_model(model.parameters())?;
         }
+    }
+    Ok(())
+}
+
+/// The last checkpoint of a training that must be over.
+fn phase_before(checkpoints: &Path) -> Result<Checkpoint, TrainingError> {
+    let not_over = || TrainingError::PhaseNotOver {
+        checkpoints: checkpoints.to_owned(),
     };
-    Ok(model
-        .parameters()
-        .restore(&folder.join("model.safetensors"))?)
+    let checkpoint = CheckpointStore::new(checkpoints)
+        .newest()?
+        .ok_or_else(not_over)?;
+    if !checkpoint.state::<TrainingState>()?.is_finished() {
+        return Err(not_over());
+    }
+    Ok(checkpoint)
+}
+
+/// Digest of what the weights are at step 0: a run whose base has changed is another run.
+pub(super) fn starting_point(plan: &ModelPlan) -> Result<String, TrainingError> {
+    let mut digest = ContentDigest::default();
+    let mut add = |path: PathBuf| {
+        digest
+            .add_file(&path)
+            .map_err(|source| crate::model::ModelError::Io { path, source })
+    };
+    add(plan.folder.join("config.json"))?;
+    match &plan.weights {
+        Some(InitialWeights::Checkpoints(folder)) => {
+            digest.add(phase_before(folder)?.weights_sha256()?);
+        }
+        Some(InitialWeights::Folder(folder)) => {
+            weight_files(folder)?
+                .into_iter()
+                .try_for_each(|path| add(path).map(drop))?;
+        }
+        None => {
+            weight_files(&plan.folder)?
+                .into_iter()
+                .try_for_each(|path| add(path).map(drop))?;
+        }
+    }
+    Ok(digest.finish())
+}
+
+/// Whether every triplet has the teacher scores that the loss needs.
+pub(super) fn check_teacher_scores(plan: &LossPlan, shards: &Shards) -> Result<(), TrainingError> {
+    let Some(field) = plan.needs_teacher_scores() else {
+        return Ok(());
+    };
+    match shards.first_unscored()? {
+        Some(index) => Err(TrainingError::NoTeacherScores {
+            field,
+            triplet: index + 1,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The tokenizer as this policy wants texts encoded.

@@ -4,7 +4,9 @@ mod course;
 mod error;
 mod guard;
 mod inputs;
+mod interrupt;
 mod plan;
+mod prepare;
 mod report;
 mod state;
 mod step;
@@ -14,6 +16,7 @@ mod trainer;
 pub use course::{Course, EpochOrder, Window};
 pub use error::TrainingError;
 pub use guard::{Collapse, Guard, Place};
+pub use interrupt::Interrupt;
 pub use plan::{
     DataPlan, DistillationPlan, FlopsPlan, InitialWeights, Length, LossPlan, ModelPlan,
     OptimizerPlan, Recipe, SpecialTokenPolicy, Surroundings, TrainingPlan, Warmup,
@@ -21,4 +24,4 @@ pub use plan::{
 pub use state::TrainingState;
 pub use step::MEASURES;
 pub use throughput::{measured_peak, training_flops};
-pub use trainer::{Finished, Interrupt, Outcome, train};
+pub use trainer::{Finished, Outcome, load_finished, train};

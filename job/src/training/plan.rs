@@ -114,6 +114,19 @@ pub struct LossPlan {
     pub distillation: Option<DistillationPlan>,
 }
 
+impl LossPlan {
+    /// The field of the manifest that cannot do without a teacher's scores, if there is one.
+    pub(super) fn needs_teacher_scores(&self) -> Option<&'static str> {
+        if self.distillation.is_some() {
+            Some("loss.distillation")
+        } else if self.candidates.teacher_margin.is_some() {
+            Some("loss.negatives.teacherMargin")
+        } else {
+            None
+        }
+    }
+}
+
 /// The FLOPS regulariser.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlopsPlan {

@@ -130,6 +130,11 @@ impl Reporter {
         self.since.flops += training_flops(&self.config, lengths);
     }
 
+    /// Leaves out time that was not spent training from the speed that the next line tells.
+    pub fn leave_out(&mut self, pause: Duration) {
+        self.since.started += pause;
+    }
+
     /// Ends optimizer step number `step` (from 1) and writes a line when one is due.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub struct TrainingState {
     pub recipe: Value,
     /// Digest of tokenizer, lengths and triplets.
     pub data_fingerprint: String,
+    /// Digest of the configuration and the weights that the run started from.
+    pub starting_point: String,
     /// Ranks that trained together.
     pub world_size: u32,
     /// Version of this program.
@@ -24,16 +26,28 @@ pub struct TrainingState {
 
 impl TrainingState {
     /// The state of a run after `step` optimizer steps.
-    pub fn new(plan: &TrainingPlan, data_fingerprint: &str, step: u64, total_steps: u64) -> Self {
+    pub fn new(
+        plan: &TrainingPlan,
+        data_fingerprint: &str,
+        starting_point: &str,
+        step: u64,
+        total_steps: u64,
+    ) -> Self {
         Self {
             step,
             total_steps,
-            // Plain data: it always serialises, and a null would only refuse to resume.
-            recipe: serde_json::to_value(&plan.recipe).unwrap_or(Value::Null),
+            recipe: Self::recipe_of(plan),
             data_fingerprint: data_fingerprint.to_owned(),
+            starting_point: starting_point.to_owned(),
             world_size: 1,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// The recipe of a plan as it stands in a state.
+    pub fn recipe_of(plan: &TrainingPlan) -> Value {
+        // Plain data: it always serialises, and a null would only refuse to resume.
+        serde_json::to_value(&plan.recipe).unwrap_or(Value::Null)
     }
 
     /// What sets another state's run apart from this one; None where this run may continue from it.
@@ -43,6 +57,11 @@ impl TrainingState {
         if self.data_fingerprint != other.data_fingerprint && differences.is_empty() {
             differences
                 .push("the tokenizer or the content of the training files has changed".to_owned());
+        }
+        if self.starting_point != other.starting_point && differences.is_empty() {
+            differences.push(
+                "the weights or the config.json that it started from (model.base, initFrom) have changed".to_owned(),
+            );
         }
         if self.world_size != other.world_size {
             differences.push(format!(

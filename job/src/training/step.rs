@@ -21,6 +21,11 @@ pub const MEASURES: [&str; 9] = [
     "active_dimensions_document",
 ];
 
+/// Place of the queries' mean active dimensions in [`MEASURES`].
+pub(super) const ACTIVE_DIMENSIONS_QUERY: usize = 7;
+/// Place of the documents' mean active dimensions in [`MEASURES`].
+pub(super) const ACTIVE_DIMENSIONS_DOCUMENT: usize = 8;
+
 /// What one micro-batch measured, still on the device.
 #[derive(Debug)]
 pub struct Measured {

@@ -1,26 +1,20 @@
 //! The training loop.
 
-use super::course::{Course, EpochOrder, Window};
+use super::course::Window;
 use super::error::TrainingError;
-use super::guard::{Guard, Place};
-use super::inputs::{
-    check_fit, collate, load_initial_weights, load_tokenizer, open_shards, special_tokens,
-};
+use super::guard::Place;
+use super::inputs::collate;
+use super::interrupt::Interrupt;
 use super::plan::TrainingPlan;
+use super::prepare::Run;
 use super::report::{Extent, Reporter};
 use super::state::TrainingState;
 use super::step::{FlopsWeights, MEASURES, Measured, forward};
-use crate::checkpoint::{Attempt, CheckpointStore};
-use crate::model::{Splade, SpladeOptions};
-use crate::optimizer::{LearningRate, Optimizer};
-use splade_data::{DistributedSampler, Shards};
+use crate::checkpoint::Attempt;
+use crate::model::Splade;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
-
-/// Set from outside (a signal) when the run shall save a checkpoint and leave.
-pub type Interrupt = AtomicBool;
 
 /// How a training ended.
 #[derive(Debug)]
@@ -45,11 +39,11 @@ pub struct Finished {
     pub state: TrainingState,
     /// Triplets in the training data.
     pub triplets: usize,
-    /// Whether any step was taken by this call, or all had been done before.
-    pub resumed_at_end: bool,
+    /// SHA-256 of the last checkpoint's weights.
+    pub weights_sha256: String,
 }
 
-/// Trains by `plan` until the end or until `interrupt` is set, resuming from the newest checkpoint if there is one.
+/// Trains by `plan` until the end or until `interrupt` asks, resuming from the newest checkpoint if there is one.
 ///
 /// # Errors
 /// Bad data or weights, a collapsed run, or storage that fails; see [`TrainingError`].
@@ -58,142 +52,84 @@ pub fn train(
     device: Device,
     interrupt: &Interrupt,
 ) -> Result<Outcome, TrainingError> {
-    let mut run = Run::prepare(plan, device)?;
-    if run.step >= run.course.total_steps {
-        return Ok(run.finish(true));
+    let mut run = Run::prepare(plan, device, plan.surroundings.resume)?;
+    if run.is_over() {
+        return run.finish();
     }
     let attempt = run.store.begin_attempt(plan.surroundings.keep_last)?;
-    let log_error = |source| TrainingError::Log {
-        path: attempt.folder().to_owned(),
-        source,
-    };
-    let extent = Extent {
-        done: run.step,
-        total_steps: run.course.total_steps,
-        steps_per_epoch: run.course.steps_per_epoch(),
-    };
-    let settings = &plan.surroundings;
-    let mut reporter = Reporter::open(
-        attempt.folder(),
-        settings.tensorboard.as_deref(),
-        settings.log_every,
-        extent,
-        &run.model,
-        &plan.recipe.optimizer,
-    )
-    .map_err(log_error)?;
+    let mut reporter = run.reporter(&attempt)?;
+    let _saving = interrupt.saving();
     let mut last_saved = Instant::now();
-    while run.step < run.course.total_steps {
+    while !run.is_over() {
         run.step(&mut reporter)?;
-        let stop = interrupt.load(Ordering::Relaxed);
-        if stop || run.step == run.course.total_steps || run.is_checkpoint_due(last_saved) {
-            let checkpoint = run.save(&attempt)?;
-            last_saved = Instant::now();
-            if stop && run.step < run.course.total_steps {
-                return Ok(Outcome::Interrupted {
-                    step: run.step,
-                    checkpoint,
-                });
-            }
-            if let Some(loss) = run.validation_loss()? {
-                reporter
-                    .add_scalar(run.step, "validation_loss", loss)
-                    .map_err(log_error)?;
-            }
+        let stop = interrupt.is_requested();
+        if !(stop || run.is_over() || run.is_checkpoint_due(last_saved)) {
+            continue;
         }
+        let pause = Instant::now();
+        let checkpoint = run.save(&attempt)?;
+        if stop && !run.is_over() {
+            return Ok(Outcome::Interrupted {
+                step: run.step,
+                checkpoint,
+            });
+        }
+        if let Some(loss) = run.validation_loss(interrupt)? {
+            let logged = reporter.add_scalar(run.step, "validation_loss", loss);
+            logged.map_err(|source| run.log_error(source))?;
+        }
+        reporter.leave_out(pause.elapsed());
+        last_saved = Instant::now();
     }
-    Ok(run.finish(false))
+    run.finish()
 }
 
-struct Run<'a> {
-    plan: &'a TrainingPlan,
-    model: Splade,
-    optimizer: Optimizer,
-    shards: Shards,
-    validation: Option<Shards>,
-    order: EpochOrder,
-    course: Course,
-    learning_rate: LearningRate,
-    guard: Guard,
-    store: CheckpointStore,
-    step: u64,
+/// The model of a training that is over; None where steps are left. Nothing is trained.
+///
+/// # Errors
+/// As [`train`].
+pub fn load_finished(
+    plan: &TrainingPlan,
+    device: Device,
+) -> Result<Option<Finished>, TrainingError> {
+    let run = Run::prepare(plan, device, true)?;
+    if !run.is_over() {
+        return Ok(None);
+    }
+    match run.finish()? {
+        Outcome::Finished(finished) => Ok(Some(*finished)),
+        Outcome::Interrupted { .. } => Ok(None),
+    }
 }
 
-impl<'a> Run<'a> {
-    /// Data, model and optimizer, as they were at the newest checkpoint or at the start.
-    fn prepare(plan: &'a TrainingPlan, device: Device) -> Result<Self, TrainingError> {
-        let recipe = &plan.recipe;
-        let tokenizer = load_tokenizer(&recipe.model)?;
-        let options = SpladeOptions {
-            precision: recipe.optimizer.precision,
-            special_tokens: special_tokens(recipe.model.special_tokens, &tokenizer),
-            device,
+impl Run<'_> {
+    fn is_over(&self) -> bool {
+        self.step >= self.course.total_steps
+    }
+
+    fn reporter(&self, attempt: &Attempt) -> Result<Reporter, TrainingError> {
+        let settings = &self.plan.surroundings;
+        let extent = Extent {
+            done: self.step,
+            total_steps: self.course.total_steps,
+            steps_per_epoch: self.course.steps_per_epoch(),
         };
-        let model = Splade::from_folder(&recipe.model.folder, options)?;
-        check_fit(&model, &tokenizer, plan)?;
-        let shards = open_shards(plan, &recipe.data.train, &tokenizer)?;
-        let validation = if recipe.data.validation.is_empty() {
-            None
-        } else {
-            Some(open_shards(plan, &recipe.data.validation, &tokenizer)?)
-        };
-        let mut optimizer = Optimizer::new(model.parameters(), recipe.optimizer.adamw);
-        let course = Course::new(shards.len(), &recipe.optimizer);
-        let store = CheckpointStore::new(&plan.surroundings.checkpoints);
-        let newest = if plan.surroundings.resume {
-            store.newest()?
-        } else {
-            None
-        };
-        let step = match newest {
-            Some(checkpoint) => {
-                let state: TrainingState = checkpoint.state()?;
-                let ours =
-                    TrainingState::new(plan, shards.fingerprint(), state.step, course.total_steps);
-                if let Some(differences) = ours.differences(&state) {
-                    return Err(TrainingError::OtherRun {
-                        checkpoint: checkpoint.folder,
-                        differences,
-                    });
-                }
-                checkpoint.restore_model(model.parameters())?;
-                checkpoint.restore_optimizer(&mut optimizer)?;
-                tracing::info!(step = state.step, checkpoint = %checkpoint.folder.display(), "resuming");
-                state.step
-            }
-            None => {
-                load_initial_weights(&model, recipe.model.weights.as_ref())?;
-                if let Some(factor) = recipe.model.head_rescale {
-                    model.rescale_head(factor);
-                }
-                0
-            }
-        };
-        tracing::info!(
-            triplets = shards.len(),
-            parameters = model.parameters().count(),
-            length = %recipe.optimizer.length.describe(),
-            total_steps = course.total_steps,
-            "training {}", plan.name
-        );
-        Ok(Self {
-            plan,
-            optimizer,
-            order: EpochOrder::new(DistributedSampler::new(
-                shards.len(),
-                1,
-                0,
-                recipe.optimizer.seed,
-            )?),
-            learning_rate: course.learning_rate(&recipe.optimizer),
-            guard: Guard::new(model.config().vocab_size()),
-            model,
-            shards,
-            validation,
-            course,
-            store,
-            step,
-        })
+        Reporter::open(
+            attempt.folder(),
+            settings.tensorboard.as_deref(),
+            settings.log_every,
+            extent,
+            &self.model,
+            &self.plan.recipe.optimizer,
+        )
+        .map_err(|source| self.log_error(source))
+    }
+
+    fn log_error(&self, source: std::io::Error) -> TrainingError {
+        TrainingError::Log {
+            path: self.plan.surroundings.checkpoints.clone(),
+            source,
+        }
     }
 
     /// One optimizer step: forward and backward of each micro-batch, clip, update.
@@ -204,9 +140,6 @@ impl<'a> Run<'a> {
         let mut batches = Vec::with_capacity(window.batches.len());
         for triplets in &window.batches {
             let batch = collate(&self.shards, triplets)?;
-            if self.plan.recipe.loss.distillation.is_some() && batch.teacher_scores.is_none() {
-                return Err(TrainingError::NoTeacherScores);
-            }
             let (loss, measured) = forward(&self.model, &batch, &self.plan.recipe.loss, weights)?;
             // A short window at the end of an epoch divides by what it really has.
             (loss / window.batches.len() as f64).f_backward()?;
@@ -219,13 +152,9 @@ impl<'a> Run<'a> {
         let rate = self.learning_rate.at(self.step);
         self.optimizer.step(rate)?;
         self.step += 1;
-        let log_error = |source| TrainingError::Log {
-            path: self.plan.surroundings.checkpoints.clone(),
-            source,
-        };
         reporter
             .end_step(self.step, rate, weights, gradient_norm)
-            .map_err(log_error)?;
+            .map_err(|source| self.log_error(source))?;
         Ok(())
     }
 
@@ -268,28 +197,18 @@ impl<'a> Run<'a> {
                 .is_some_and(|every| last_saved.elapsed() >= Duration::from_secs(60 * every))
     }
 
-    fn save(&self, attempt: &Attempt) -> Result<PathBuf, TrainingError> {
-        let folder = attempt.save(
-            self.step,
-            self.model.parameters(),
-            &self.optimizer,
-            &self.state(),
-        )?;
+    fn save(&mut self, attempt: &Attempt) -> Result<PathBuf, TrainingError> {
+        let state = self.state();
+        let checkpoint =
+            attempt.save(self.step, self.model.parameters(), &self.optimizer, &state)?;
+        let folder = checkpoint.folder.clone();
         tracing::info!(step = self.step, checkpoint = %folder.display(), "checkpoint");
+        self.newest = Some(checkpoint);
         Ok(folder)
     }
 
-    fn state(&self) -> TrainingState {
-        TrainingState::new(
-            self.plan,
-            self.shards.fingerprint(),
-            self.step,
-            self.course.total_steps,
-        )
-    }
-
-    /// Mean InfoNCE over the validation triplets, batched as in training. None where there are none.
-    fn validation_loss(&self) -> Result<Option<f64>, TrainingError> {
+    /// Mean InfoNCE over the validation triplets, batched as in training. None where there are none, or no time.
+    fn validation_loss(&self, interrupt: &Interrupt) -> Result<Option<f64>, TrainingError> {
         let Some(shards) = &self.validation else {
             return Ok(None);
         };
@@ -301,6 +220,9 @@ impl<'a> Run<'a> {
         let indices: Vec<u32> = (0..shards.len() as u32).collect();
         let mut sum = 0.0;
         for triplets in indices.chunks(self.plan.recipe.optimizer.batch_size) {
+            if interrupt.is_requested() {
+                return Ok(None);
+            }
             let batch = collate(shards, triplets)?;
             let (_, measured) =
                 tch::no_grad(|| forward(&self.model, &batch, &self.plan.recipe.loss, weights))?;
@@ -309,14 +231,15 @@ impl<'a> Run<'a> {
         Ok(Some(sum / shards.len() as f64))
     }
 
-    fn finish(self, resumed_at_end: bool) -> Outcome {
+    fn finish(self) -> Result<Outcome, TrainingError> {
         let state = self.state();
         let triplets = self.shards.len();
-        Outcome::Finished(Box::new(Finished {
+        let newest = self.newest.ok_or(TrainingError::NothingSaved)?;
+        Ok(Outcome::Finished(Box::new(Finished {
+            weights_sha256: newest.weights_sha256()?,
             model: self.model,
             state,
             triplets,
-            resumed_at_end,
-        }))
+        })))
     }
 }

@@ -134,6 +134,20 @@ impl Shards {
         &self.fingerprint
     }
 
+    /// Index of the first triplet without teacher scores; None where all are scored.
+    ///
+    /// # Errors
+    /// Files that changed after they were opened.
+    pub fn first_unscored(&self) -> Result<Option<usize>, DataError> {
+        for index in 0..self.len() {
+            let is_scored = self.reader.is_scored(index);
+            if !is_scored.ok_or_else(|| self.damaged(index))? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
     /// Triplet `index`.
     ///
     /// # Errors
@@ -143,11 +157,17 @@ impl Shards {
         if index >= len {
             return Err(ShardError::OutOfRange { index, len }.into());
         }
-        let damaged = || ShardError::Damaged {
+        Ok(self
+            .reader
+            .example(index)
+            .ok_or_else(|| self.damaged(index))?)
+    }
+
+    fn damaged(&self, index: usize) -> ShardError {
+        ShardError::Damaged {
             folder: self.folder.clone(),
             reason: format!("triplet {index} points outside its files"),
-        };
-        Ok(self.reader.example(index).ok_or_else(damaged)?)
+        }
     }
 }
 

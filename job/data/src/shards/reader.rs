@@ -87,6 +87,13 @@ impl ShardReader {
         })
     }
 
+    /// Whether example `index` has teacher scores; None where the files contradict each other.
+    pub(super) fn is_scored(&self, index: usize) -> Option<bool> {
+        let (_, start) = previous_record(&self.examples, index)?;
+        let (_, end) = record(&self.examples, index)?;
+        Some(end > start)
+    }
+
     fn text(&self, text: usize) -> Option<Text> {
         let (start, _) = previous_record(&self.texts, text)?;
         let (end, id) = record(&self.texts, text)?;

@@ -10,20 +10,33 @@ use splade_crds::training as api;
 use splade_retrieval::{Bm25Parameters, Metric};
 use std::path::PathBuf;
 
+/// Longest query and document, in tokens, of a model that comes without its training.
+const DEFAULT_LENGTHS: (usize, usize) = (64, 256);
+
 impl Reader<'_> {
+    /// The folder of a model, and the longest query and document that it was trained on.
     pub(super) fn benchmark_model(
         &mut self,
         model: &BenchmarkModel,
         trainings: &[&api::SpladeTraining],
-    ) -> PathBuf {
+    ) -> (PathBuf, (usize, usize)) {
         match model {
-            BenchmarkModel::Uri(uri) => self.path("spec.model.uri", uri),
+            BenchmarkModel::Uri(uri) => (self.path("spec.model.uri", uri), DEFAULT_LENGTHS),
             BenchmarkModel::TrainingRef(reference) => {
                 let training = trainings
                     .iter()
                     .find(|training| training.metadata.name.as_deref() == Some(&reference.name));
+                let lengths = training.map_or(DEFAULT_LENGTHS, |training| {
+                    let data = &training.spec.data;
+                    (
+                        data.query_max_length as usize,
+                        data.document_max_length as usize,
+                    )
+                });
                 match training.map(|training| training.spec.export.as_ref()) {
-                    Some(Some(export)) => return self.path("spec.export.uri", &export.uri),
+                    Some(Some(export)) => {
+                        return (self.path("spec.export.uri", &export.uri), lengths);
+                    }
                     Some(None) => self.refuse(
                         "spec.model.trainingRef",
                         format!("SpladeTraining {} exports no model", reference.name),
@@ -33,7 +46,7 @@ impl Reader<'_> {
                         format!("SpladeTraining {} is not in the file", reference.name),
                     ),
                 }
-                PathBuf::new()
+                (PathBuf::new(), lengths)
             }
         }
     }

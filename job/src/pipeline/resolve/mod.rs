@@ -89,13 +89,13 @@ pub fn resolve(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
                 resource: format!("SpladeBenchmark {name}"),
                 errors: &mut errors,
             };
-            let model = reader.benchmark_model(&benchmark.spec.model, &trainings);
+            let (model, lengths) = reader.benchmark_model(&benchmark.spec.model, &trainings);
             job.benchmarks.push(reader.benchmark(
                 "spec",
                 &name,
                 &benchmark.spec.plan,
                 model,
-                (64, 256),
+                lengths,
             ));
         }
     }

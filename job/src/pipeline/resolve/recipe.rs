@@ -81,7 +81,7 @@ pub(super) fn loss(spec: &api::LossSpec) -> LossPlan {
                 .negatives
                 .teacher_margin
                 .as_ref()
-                .map(|margin| margin.value() as f32),
+                .map(|margin| margin.value()),
         },
         distillation: spec
             .distillation

@@ -1,0 +1,39 @@
+//! How a run is asked from outside (by a signal) to save a checkpoint and leave.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Shared between the run and whoever may stop it.
+#[derive(Debug, Default)]
+pub struct Interrupt {
+    requested: AtomicBool,
+    saving: AtomicBool,
+}
+
+/// While it lives, a request is answered by a checkpoint.
+#[derive(Debug)]
+pub(super) struct Saving<'a>(&'a Interrupt);
+
+impl Interrupt {
+    /// Asks the run to leave. False where it would not hear: no training is in its loop, so there is nothing to
+    /// save, and the process may end at once.
+    pub fn request(&self) -> bool {
+        self.requested.store(true, Ordering::SeqCst);
+        self.saving.load(Ordering::SeqCst)
+    }
+
+    /// Whether the run was asked to leave.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn saving(&self) -> Saving<'_> {
+        self.saving.store(true, Ordering::SeqCst);
+        Saving(self)
+    }
+}
+
+impl Drop for Saving<'_> {
+    fn drop(&mut self) {
+        self.0.saving.store(false, Ordering::SeqCst);
+    }
+}
