@@ -34,7 +34,8 @@ setup-runtime: ## Fetch what building and running needs: libtorch alone
 	@scripts/check-machine.sh
 	@scripts/setup-libtorch.sh
 
-env: ## Print the environment of these commands, for `eval "$(make env)"`
+env: ## Print the environment of these commands, with splade-job on the PATH, for `eval "$(make env)"`
+	@printf 'export PATH=%q:$$PATH\n' "$(dir $(JOB))"
 	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON; do \
 		printf 'export %s=%q\n' "$$name" "$${!name}"; done
 

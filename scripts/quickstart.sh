@@ -13,7 +13,7 @@ if [ ! -e "$run/model/config.json" ]; then
 fi
 echo
 echo "== Before training, on questions whose passages no training question asks about"
-"$job" benchmark --model "$run/model" --data "$data" --mask-special-tokens --methods sparse --document-max-length 160 2>/dev/null
+RUST_LOG=warn "$job" benchmark --model "$run/model" --data "$data" --mask-special-tokens --methods sparse --document-max-length 160
 echo "== Training, export and benchmark: configs/quickstart.yaml"
 "$job" run -f configs/quickstart.yaml
 echo

@@ -50,6 +50,36 @@ impl StorageUri {
             None => Some(&self.0),
         }
     }
+
+    /// Whether `other` is this location or lies below it, going by the text alone: `.` and `..` are resolved,
+    /// links and working directories are not known. Of a glob, the folder above its first pattern counts.
+    pub fn contains(&self, other: &Self) -> bool {
+        let is_absolute = |uri: &Self| uri.local_path().is_some_and(|path| path.starts_with('/'));
+        self.is_s3() == other.is_s3()
+            && is_absolute(self) == is_absolute(other)
+            && other.segments().starts_with(&self.segments())
+    }
+
+    fn segments(&self) -> Vec<&str> {
+        let path = self.0.strip_prefix("s3://").or(self.local_path());
+        let mut segments = Vec::new();
+        for segment in path.unwrap_or_default().split('/') {
+            match segment {
+                "" | "." => {}
+                ".." if segments.last().is_some_and(|last| *last != "..") => {
+                    segments.pop();
+                }
+                _ if is_glob(segment) => break,
+                _ => segments.push(segment),
+            }
+        }
+        segments
+    }
+}
+
+/// Whether a path segment is a pattern over names.
+fn is_glob(segment: &str) -> bool {
+    segment.contains(['*', '?', '['])
 }
 
 /// Hand-written twin of [`STORAGE_URI_PATTERN`].
@@ -149,6 +179,35 @@ mod tests {
             path("데이터/train-*.jsonl.zst"),
             Some("데이터/train-*.jsonl.zst".into())
         );
+    }
+
+    #[test]
+    fn contains_itself_and_what_lies_below() {
+        let contains = |left: &str, right: &str| {
+            let parse = |text: &str| text.parse::<StorageUri>().unwrap();
+            parse(left).contains(&parse(right))
+        };
+        for (folder, inner) in [
+            ("runs/x", "runs/x"),
+            ("runs/x", "file://./runs/x/checkpoints/"),
+            ("./base", "base"),
+            ("runs/y/../x", "runs/x/model"),
+            ("data", "data/train-*.jsonl"),
+            ("/", "/mnt/model"),
+            (".", "runs"),
+            ("s3://models/korean", "s3://models/korean/v33"),
+        ] {
+            assert!(contains(folder, inner), "{folder} {inner}");
+        }
+        for (folder, other) in [
+            ("runs/x/export", "runs/x"),
+            ("runs/x", "runs/xy"),
+            ("models/korean", "s3://models/korean"),
+            ("/runs", "runs"),
+            ("data/export", "data/*/train.jsonl"),
+        ] {
+            assert!(!contains(folder, other), "{folder} {other}");
+        }
     }
 
     #[test]

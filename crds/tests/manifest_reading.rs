@@ -144,9 +144,9 @@ fn null_counts_as_absent_and_aliases_are_followed() {
     let text = MINIMAL.replace(
         "base: base",
         "base: &b base, headRescale: null, maskSpecialTokens: ~",
-    ) + "  export: {uri: *b}\n  loss: null\n";
+    ) + "  initFrom: {uri: *b}\n  loss: null\n";
     let spec = training(&text).spec;
-    assert_eq!(spec.export.unwrap().uri, spec.model.base);
+    assert_eq!(spec.init_from, Some(InitFrom::Uri(spec.model.base)));
     assert_eq!(spec.loss, training(MINIMAL).spec.loss);
     assert_eq!(spec.model.head_rescale, None);
 }

@@ -63,7 +63,7 @@ impl Default for Bm25Spec {
 pub enum Analyzer {
     /// Words between white space. Weak for Korean, whose words carry particles.
     Whitespace,
-    /// Pairs of neighbouring characters of each word.
+    /// Pairs of neighbouring characters, across words as well: white space is left out.
     CharacterBigram,
     /// The subwords of the sparse model's own tokenizer.
     Subword,

@@ -1,6 +1,7 @@
 //! Rules of trainings.
 
 use super::{Faults, FieldError, benchmark, pod};
+use crate::StorageUri;
 use crate::field_path::FieldPath;
 use crate::training::{
     FlopsDocuments, InitFrom, LossSpec, OptimizerSpec, SpladeTraining, SpladeTrainingSpec,
@@ -140,6 +141,49 @@ fn validate_storage(spec: &SpladeTrainingSpec, faults: &mut Faults) {
             "must be another folder than checkpoint.uri, whose content is cleaned up",
             &["spec.checkpoint.uri"],
         );
+    } else if let Some(export) = &spec.export {
+        validate_export(spec, &export.uri, faults);
+    }
+}
+
+/// What lies at `export.uri` is replaced: nothing else may lie there or below.
+fn validate_export(spec: &SpladeTrainingSpec, export: &StorageUri, faults: &mut Faults) {
+    let one = |field: &'static str, uri: Option<&StorageUri>| uri.cloned().map(|uri| (field, uri));
+    let weights = match &spec.init_from {
+        Some(InitFrom::Uri(uri)) => Some(uri),
+        _ => None,
+    };
+    let named = [
+        one("spec.model.base", Some(&spec.model.base)),
+        one("spec.checkpoint.uri", Some(&spec.checkpoint.uri)),
+        one("spec.data.cache", spec.data.cache.as_ref()),
+        one(
+            "spec.telemetry.tensorboard",
+            spec.telemetry.tensorboard.as_ref(),
+        ),
+        one("spec.initFrom.uri", weights),
+    ];
+    let data = [
+        ("spec.data.train", &spec.data.train),
+        ("spec.data.validation", &spec.data.validation),
+    ];
+    let files = data
+        .into_iter()
+        .flat_map(|(field, uris)| uris.iter().map(move |uri| (field, uri.clone())));
+    let datasets = spec
+        .benchmarks
+        .iter()
+        .map(|entry| ("spec.benchmarks", entry.plan.dataset.uri.clone()));
+    for (field, uri) in named.into_iter().flatten().chain(files).chain(datasets) {
+        if export.contains(&uri) {
+            faults.add_related(
+                FieldPath::of("spec.export.uri"),
+                format!(
+                    "the folder is replaced by the exported model, and {field} lies in it ({uri})"
+                ),
+                &[field],
+            );
+        }
     }
 }
 

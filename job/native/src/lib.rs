@@ -1,6 +1,6 @@
 //! The libtorch bridge: the few operations that tch 0.24 hides or that exist nowhere else.
 //!
-//! All `unsafe` code and all C++ of the project live in this crate. Its public functions are safe: they take
+//! All C++ of the project, and all `unsafe` code but one memory map (splade-data's shards), live in this crate. Its public functions are safe: they take
 //! and give `tch::Tensor`, and C++ exceptions come back as [`NativeError`].
 #![allow(unsafe_code)]
 

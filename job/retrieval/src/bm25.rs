@@ -89,9 +89,9 @@ impl Bm25Parameters {
 }
 
 impl Default for Bm25Parameters {
-    /// k1 1.5, b 0.75: what `bm25s` and most Python packages default to (Lucene: k1 1.2).
+    /// k1 1.2, b 0.75, as Lucene and OpenSearch (`bm25s` and most Python packages: k1 1.5).
     fn default() -> Self {
-        Self { k1: 1.5, b: 0.75 }
+        Self { k1: 1.2, b: 0.75 }
     }
 }
 
@@ -129,12 +129,6 @@ impl Bm25Index {
             vocabulary: counts.vocabulary,
             impacts,
         })
-    }
-
-    /// The analyzer of documents and queries.
-    #[must_use]
-    pub fn analyzer(&self) -> &Analyzer {
-        &self.analyzer
     }
 
     /// The best `k` documents that share a term with the query.
@@ -269,7 +263,8 @@ mod tests {
 
     fn index(texts: &[&str]) -> Bm25Index {
         let ids = DocumentIds::new((0..texts.len()).map(|number| format!("d{number}"))).unwrap();
-        Bm25Index::build(ids, texts, Analyzer::Whitespace, Bm25Parameters::default()).unwrap()
+        let parameters = Bm25Parameters::new(1.5, 0.75).unwrap();
+        Bm25Index::build(ids, texts, Analyzer::Whitespace, parameters).unwrap()
     }
 
     fn found(index: &Bm25Index, query: &str) -> Vec<(String, f32)> {

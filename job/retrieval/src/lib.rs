@@ -1,9 +1,9 @@
 //! Lexical and exact sparse retrieval, and the judge that scores it.
 //!
 //! A benchmark reads a BEIR folder ([`beir`]), indexes its documents ([`bm25`], [`sparse`]), searches
-//! all queries into a [`Run`], scores that run as trec_eval does ([`metrics`]), keeps it as a TREC run
-//! file ([`run_file`]) and prints the result ([`report`]). All of them share one order of hits, the
-//! one of trec_eval ([`ranking`]). The crate knows nothing of torch, Kubernetes or remote storage.
+//! all queries into a [`Run`], scores that run as trec_eval does ([`metrics`]) and prints the result
+//! ([`report`]). [`run_file`] reads and writes runs as TREC files. All of them share one order of hits,
+//! the one of trec_eval ([`ranking`]). The crate knows nothing of torch, Kubernetes or remote storage.
 
 pub mod analyzer;
 pub mod beir;

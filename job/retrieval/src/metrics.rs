@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,13 +39,6 @@ pub enum Metric {
     NdcgAt10,
 }
 
-/// A name that is no measure.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown metric {0:?}; known are success@1, success@5, success@10, recall@10, recall@100, mrr@10, ndcg@10"
-)]
-pub struct UnknownMetric(pub String);
-
 impl Metric {
     /// All measures, in the order of reports.
     pub const ALL: [Self; 7] = [
@@ -77,15 +69,6 @@ impl Metric {
 impl fmt::Display for Metric {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())
-    }
-}
-
-impl FromStr for Metric {
-    type Err = UnknownMetric;
-
-    fn from_str(name: &str) -> Result<Self, UnknownMetric> {
-        let known = Self::ALL.into_iter().find(|metric| metric.name() == name);
-        known.ok_or_else(|| UnknownMetric(name.to_owned()))
     }
 }
 
@@ -175,7 +158,10 @@ pub fn evaluate(qrels: &Qrels, run: &Run) -> Result<Evaluation, NoJudgments> {
     });
     let missing_queries = qrels
         .keys()
-        .filter(|query| !run.contains_key(*query))
+        .filter(|query| {
+            run.get(*query)
+                .is_none_or(|ranking| ranking.hits().is_empty())
+        })
         .cloned()
         .collect();
     Ok(Evaluation {
@@ -296,8 +282,6 @@ mod tests {
             let key = key.as_str().unwrap();
             assert_eq!(fields[key], all.get(metric), "{key}");
             assert_eq!(key.replace("_at_", "@"), metric.name());
-            assert_eq!(metric.name().parse(), Ok(metric));
         }
-        assert_eq!("R@1".parse::<Metric>(), Err(UnknownMetric("R@1".into())));
     }
 }

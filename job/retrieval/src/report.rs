@@ -1,7 +1,5 @@
 //! What a benchmark found: one row per method, as JSON and as a table for people.
 
-use std::time::Duration;
-
 use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
 
@@ -14,35 +12,6 @@ pub struct ActiveDimensions {
     pub query: f64,
     /// Of the documents.
     pub document: f64,
-}
-
-/// Percentiles of the time one query took, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct LatencyMs {
-    /// Median.
-    pub p50: f64,
-    /// 95 % of the queries took no longer.
-    pub p95: f64,
-    /// 99 % of the queries took no longer.
-    pub p99: f64,
-}
-
-impl LatencyMs {
-    /// Nearest-rank percentiles: each is a time that was measured. `None` without samples.
-    #[must_use]
-    pub fn from_samples(mut samples: Vec<Duration>) -> Option<Self> {
-        samples.sort_unstable();
-        let percentile = |percent: usize| {
-            let rank = (samples.len() * percent).div_ceil(100);
-            let sample = samples.get(rank.checked_sub(1)?)?;
-            Some(sample.as_secs_f64() * 1000.0)
-        };
-        Some(Self {
-            p50: percentile(50)?,
-            p95: percentile(95)?,
-            p99: percentile(99)?,
-        })
-    }
 }
 
 /// One row: a method on one data set.
@@ -63,9 +32,6 @@ pub struct MethodResult {
     /// Expected multiplications per scored document, see [`crate::sparse_vector::flops`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flops: Option<f64>,
-    /// Time per query, where it was measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<LatencyMs>,
 }
 
 /// All methods on one data set, and the sizes without which their figures mean nothing.
@@ -177,7 +143,6 @@ mod tests {
             missing_queries: 0,
             active_dimensions: None,
             flops: None,
-            latency_ms: None,
         };
         let sparse = MethodResult {
             method: "sparse".into(),
@@ -247,26 +212,5 @@ mod tests {
             serde_json::from_value::<BenchmarkReport>(json).unwrap(),
             report
         );
-    }
-
-    #[test]
-    fn percentiles_are_measured_values() {
-        let samples = (1..=200).rev().map(Duration::from_millis).collect();
-        let expected = LatencyMs {
-            p50: 100.0,
-            p95: 190.0,
-            p99: 198.0,
-        };
-        assert_eq!(LatencyMs::from_samples(samples), Some(expected));
-        let one = LatencyMs {
-            p50: 7.0,
-            p95: 7.0,
-            p99: 7.0,
-        };
-        assert_eq!(
-            LatencyMs::from_samples(vec![Duration::from_millis(7)]),
-            Some(one)
-        );
-        assert_eq!(LatencyMs::from_samples(Vec::new()), None);
     }
 }

@@ -31,7 +31,13 @@ fn assert_ndcg(dataset: &Dataset, analyzer: Analyzer, expected: f64) {
     let ids = DocumentIds::new(dataset.corpus.iter().map(|document| document.id.as_str())).unwrap();
     let texts: Vec<_> = dataset.corpus.iter().map(Document::contents).collect();
     let name = analyzer.name().to_owned();
-    let index = Bm25Index::build(ids, &texts, analyzer, Bm25Parameters::default()).unwrap();
+    let index = Bm25Index::build(
+        ids,
+        &texts,
+        analyzer,
+        Bm25Parameters::new(1.5, 0.75).unwrap(),
+    )
+    .unwrap();
     let queries: Vec<(&str, &str)> = dataset
         .queries
         .iter()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use splade_retrieval::sparse::SparseIndexError;
-use splade_retrieval::{DocumentIds, Hit, Ranking, SparseIndex, SparseVector};
+use splade_retrieval::{DocumentIds, Hit, Qrels, Ranking, SparseIndex, SparseVector, evaluate};
 
 fn vector() -> impl Strategy<Value = SparseVector> {
     // Quarters make exact ties frequent, the other weights make the order of summation matter.
@@ -98,4 +98,16 @@ fn input_that_does_not_fit_is_refused() {
     ];
     let run = index.search_all(&queries, 1);
     assert!(matches!(run, Err(SparseIndexError::DuplicateQuery(id)) if id == "q"));
+}
+
+#[test]
+fn queries_without_a_hit_are_counted_as_missing() {
+    let one = |id: u32| SparseVector::new(vec![id], vec![1.0]).unwrap();
+    let index = SparseIndex::build(ids(2), &[one(1), one(2)]).unwrap();
+    let queries = [("hit".to_owned(), one(1)), ("miss".to_owned(), one(9))];
+    let run = index.search_all(&queries, 10).unwrap();
+    let judged = |query: &str| (query.to_owned(), [(name(0), 1)].into());
+    let qrels: Qrels = ["hit", "miss", "absent"].map(judged).into();
+    let evaluation = evaluate(&qrels, &run).unwrap();
+    assert_eq!(evaluation.missing_queries, ["absent", "miss"]);
 }

@@ -55,6 +55,14 @@ pub fn run_benchmark(
     device: Device,
 ) -> Result<BenchmarkReport, BenchmarkError> {
     let dataset = Dataset::load(&plan.folder, &plan.dataset, &plan.split)?;
+    if dataset.unjudged_queries > 0 {
+        tracing::info!(
+            queries = dataset.unjudged_queries,
+            "queries without judgments in {}, split {}, are left out",
+            plan.dataset,
+            plan.split
+        );
+    }
     let mut results = Vec::new();
     if let Some(bm25) = &plan.bm25 {
         for &analyzer in &bm25.analyzers {
@@ -94,7 +102,6 @@ fn judge(dataset: &Dataset, run: &Run, method: &str) -> Result<MethodResult, Ben
         missing_queries: missing_queries.len(),
         active_dimensions: None,
         flops: None,
-        latency_ms: None,
     })
 }
 

@@ -6,8 +6,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use splade_retrieval::SparseVector;
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write, stdin, stdout};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tch::Device;
 
@@ -36,13 +38,13 @@ pub struct Encode {
     keys: Keys,
     /// Keep the strongest terms only.
     #[arg(long)]
-    top_k: Option<usize>,
+    top_k: Option<NonZeroUsize>,
     /// Drop weights below this.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = threshold)]
     threshold: f32,
     /// Cut texts after this many tokens; the model's longest by default.
     #[arg(long)]
-    max_length: Option<usize>,
+    max_length: Option<NonZeroUsize>,
     /// Let special tokens be neither terms nor positions (for models that were trained without the mask).
     #[arg(long)]
     mask_special_tokens: bool,
@@ -82,28 +84,48 @@ impl Encode {
             None => Box::new(stdin().lock()),
         };
         let mut input = BufReader::new(input);
-        let sink: Box<dyn Write> = match &self.output {
-            Some(path) => Box::new(File::create(path).map_err(|source| Failure::io(path, source))?),
-            None => Box::new(stdout().lock()),
+        let Some(path) = &self.output else {
+            return self.stream(&encoder, &mut input, &mut stdout().lock());
         };
+        // Under its name only when it is whole: the input may bear that name, and a bad line may be the last.
+        let folder = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder.unwrap_or(".".as_ref()))
+            .map_err(|source| Failure::io(path, source))?;
+        self.stream(&encoder, &mut input, &mut file)?;
+        file.persist(path)
+            .map_err(|error| Failure::io(path, error.error))?;
+        Ok(())
+    }
+
+    fn stream(
+        &self,
+        encoder: &TextEncoder,
+        input: &mut impl BufRead,
+        sink: &mut impl Write,
+    ) -> Result<(), Failure> {
         let mut sink = BufWriter::new(sink);
         let mut line = 0;
+        let longest = self.max_length.map_or(usize::MAX, NonZeroUsize::get);
         loop {
-            let items = self.read(&mut input, &mut line)?;
+            let items = self.read(input, &mut line)?;
             if items.is_empty() {
                 break;
             }
             let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
             let pruning = Pruning {
-                top_k: self.top_k,
+                top_k: self.top_k.map(NonZeroUsize::get),
                 threshold: self.threshold,
             };
-            let vectors = encoder.encode(&texts, self.max_length.unwrap_or(usize::MAX), pruning)?;
+            let vectors = encoder.encode(&texts, longest, pruning)?;
             for (item, vector) in items.into_iter().zip(&vectors) {
                 let written = if self.explain {
-                    writeln!(sink, "{}", explain(&encoder, &item.text, vector)?)
+                    writeln!(sink, "{}", explain(encoder, &item.text, vector)?)
                 } else {
-                    writeln!(sink, "{}", self.record(&encoder, item, vector))
+                    writeln!(sink, "{}", self.record(encoder, item, vector))
                 };
                 written.map_err(|source| Failure::io(self.output_path(), source))?;
             }
@@ -161,6 +183,9 @@ impl Encode {
         let Value::Object(mut record) = value else {
             return Err("is not a JSON object".to_owned());
         };
+        if field != "vector" && record.contains_key("vector") {
+            return Err("has a field vector already, which is where the weights go".to_owned());
+        }
         match record.remove(field) {
             Some(Value::String(text)) => Ok(Item { text, record }),
             Some(_) => Err(format!("field {field} is not a text")),
@@ -182,6 +207,14 @@ impl Encode {
         let mut record = item.record;
         record.insert("vector".to_owned(), Value::Object(weights));
         Value::Object(record)
+    }
+}
+
+/// A weight from 0 on.
+fn threshold(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a number from 0 on".to_owned()),
     }
 }
 

@@ -26,8 +26,9 @@ impl ManifestFile {
     /// # Errors
     /// Every mistake of the file, each with line and field.
     pub fn validate(&self) -> Result<(), Failure> {
-        for resource in read(&self.file)? {
-            let kind = match &resource {
+        let resources = read(&self.file)?;
+        for resource in &resources {
+            let kind = match resource {
                 Resource::Training(_) => "SpladeTraining",
                 Resource::Benchmark(_) => "SpladeBenchmark",
             };
@@ -36,6 +37,10 @@ impl ManifestFile {
                 self.file.display(),
                 resource.name()
             );
+        }
+        // Valid for a cluster is not always possible here: object storage, resources of other files.
+        for error in resolve(&resources).err().into_iter().flatten() {
+            eprintln!("note: `splade-job run` would refuse it: {error}");
         }
         Ok(())
     }

@@ -146,7 +146,7 @@ impl ModernBertConfig {
     pub fn is_global(&self, layer: usize) -> bool {
         match &self.layer_types {
             Some(types) => types.get(layer) == Some(&LayerType::FullAttention),
-            None => layer.is_multiple_of(self.global_attn_every_n_layers.max(1)),
+            None => layer.is_multiple_of(self.global_attn_every_n_layers),
         }
     }
 
@@ -209,6 +209,9 @@ pub struct BertConfig {
     pub tie_word_embeddings: bool,
 }
 
+/// RoBERTa's pad id where `config.json` names none, as in transformers.
+const ROBERTA_PAD: i64 = 1;
+
 fn bert_family() -> BertFamily {
     BertFamily::Bert
 }
@@ -266,9 +269,13 @@ impl ModelConfig {
             .and_then(|value| value.as_str())
             .unwrap_or("");
         let bert = |family| -> Result<Self, String> {
-            let config: BertConfig =
+            let mut config: BertConfig =
                 serde_json::from_value(json.clone()).map_err(|error| error.to_string())?;
-            Ok(Self::Bert(BertConfig { family, ..config }))
+            config.family = family;
+            if family == BertFamily::Roberta && json.get("pad_token_id").is_none() {
+                config.pad_token_id = ROBERTA_PAD;
+            }
+            Ok(Self::Bert(config))
         };
         let config = match model_type {
             "modernbert" => Self::ModernBert(
@@ -291,13 +298,6 @@ impl ModelConfig {
             Self::ModernBert(c) => (c.hidden_size, c.num_attention_heads, c.num_hidden_layers),
             Self::Bert(c) => (c.hidden_size, c.num_attention_heads, c.num_hidden_layers),
         };
-        let in_range = |name: &str, value: i64, most: i64| {
-            if (1..=most).contains(&value) {
-                Ok(())
-            } else {
-                Err(format!("{name} {value} is not in 1..={most}"))
-            }
-        };
         in_range("vocab_size", self.vocab_size(), 1 << 21)?;
         in_range("hidden_size", width, 1 << 15)?;
         in_range("num_hidden_layers", layers as i64, 512)?;
@@ -307,7 +307,14 @@ impl ModelConfig {
                 "hidden_size {width} does not split into {heads} heads"
             ));
         }
+        self.check_sequence()?;
         if let Self::ModernBert(c) = self {
+            if !c.decoder_bias {
+                return Err(
+                    "decoder_bias false is not supported: the SPLADE head needs the bias"
+                        .to_owned(),
+                );
+            }
             if let Some(types) = &c.layer_types
                 && types.len() != layers
             {
@@ -334,6 +341,45 @@ impl ModelConfig {
         Ok(())
     }
 
+    /// Dimensions beside the layers' width: feed-forward, positions, segments.
+    fn check_sequence(&self) -> Result<(), String> {
+        const LONGEST: i64 = 1 << 20;
+        const WIDEST: i64 = 1 << 18;
+        match self {
+            Self::ModernBert(c) => {
+                in_range("intermediate_size", c.intermediate_size, WIDEST)?;
+                in_range(
+                    "max_position_embeddings",
+                    c.max_position_embeddings,
+                    LONGEST,
+                )?;
+                in_range("local_attention", c.local_attention, LONGEST)?;
+                let every = i64::try_from(c.global_attn_every_n_layers).unwrap_or(i64::MAX);
+                in_range("global_attn_every_n_layers", every, 512)
+            }
+            Self::Bert(c) => {
+                in_range("intermediate_size", c.intermediate_size, WIDEST)?;
+                in_range(
+                    "max_position_embeddings",
+                    c.max_position_embeddings,
+                    LONGEST,
+                )?;
+                in_range("type_vocab_size", c.type_vocab_size, 1 << 10)?;
+                if !(0..c.vocab_size).contains(&c.pad_token_id) {
+                    return Err(format!(
+                        "pad_token_id {} is not in 0..{}",
+                        c.pad_token_id, c.vocab_size
+                    ));
+                }
+                in_range(
+                    "max_position_embeddings after the pad's",
+                    self.max_length(),
+                    LONGEST,
+                )
+            }
+        }
+    }
+
     /// Rows of the token embedding, which is the length of a sparse vector.
     pub fn vocab_size(&self) -> i64 {
         match self {
@@ -348,5 +394,13 @@ impl ModelConfig {
             Self::ModernBert(config) => config.max_position_embeddings,
             Self::Bert(config) => config.max_position_embeddings - config.first_position(),
         }
+    }
+}
+
+fn in_range(name: &str, value: i64, most: i64) -> Result<(), String> {
+    if (1..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{name} {value} is not in 1..={most}"))
     }
 }

@@ -219,11 +219,6 @@ impl Splade {
         self.device
     }
 
-    /// What the pool does with special tokens.
-    pub fn special_tokens(&self) -> &SpecialTokens {
-        &self.special_tokens
-    }
-
     /// Divides all logits by `factor` once, before training (see `model.headRescale`).
     pub fn rescale_head(&self, factor: f64) {
         self.head.rescale(factor);
@@ -291,14 +286,6 @@ impl Splade {
     /// # Errors
     /// What the file system says.
     pub fn save(&self, folder: &Path, kind: StoredKind) -> Result<(), ModelError> {
-        let path = folder.join("config.json");
-        let text = serde_json::to_string_pretty(&self.exported_config(kind)).map_err(|error| {
-            ModelError::Config {
-                path: path.clone(),
-                what: error.to_string(),
-            }
-        })?;
-        std::fs::write(&path, text + "\n").map_err(|source| ModelError::io(&path, source))?;
         let bias = self
             .masked_terms
             .as_ref()
@@ -307,7 +294,16 @@ impl Splade {
             Some(bias) if name == self.head.bias_name() => (name.to_owned(), bias),
             _ => (name.to_owned(), tensor),
         });
-        write_safetensors(&folder.join("model.safetensors"), named, kind)
+        write_safetensors(&folder.join("model.safetensors"), named, kind)?;
+        // Last, so that what is half-written does not look like a model.
+        let path = folder.join("config.json");
+        let text = serde_json::to_string_pretty(&self.exported_config(kind)).map_err(|error| {
+            ModelError::Config {
+                path: path.clone(),
+                what: error.to_string(),
+            }
+        })?;
+        std::fs::write(&path, text + "\n").map_err(|source| ModelError::io(&path, source))
     }
 
     fn exported_config(&self, kind: StoredKind) -> serde_json::Value {

@@ -44,3 +44,7 @@ impl LearningRate {
             }
     }
 }
+
+#[cfg(test)]
+#[path = "learning_rate_tests.rs"]
+mod tests;

@@ -112,3 +112,7 @@ impl EpochOrder {
         &self.order
     }
 }
+
+#[cfg(test)]
+#[path = "course_tests.rs"]
+mod tests;
