@@ -1,0 +1,105 @@
+//! A prefix in a bucket, and how requests to it are named in errors.
+
+use std::error::Error;
+use std::time::Instant;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::ChecksumAlgorithm;
+
+use super::client::{self, Connected};
+use super::failure::Request;
+use super::settings::S3Settings;
+use crate::key::{self, Key};
+use crate::{S3Location, StorageError};
+
+/// A prefix in a bucket. Its operations lie in the modules beside this one.
+pub(super) struct Bucket {
+    pub(super) client: Client,
+    pub(super) location: S3Location,
+    pub(super) settings: S3Settings,
+    connected: Names,
+}
+
+/// What messages say about the server.
+struct Names {
+    endpoint: String,
+    source: super::credentials::Source,
+    has_checksums: bool,
+}
+
+impl Bucket {
+    pub(super) async fn connect(
+        location: &S3Location,
+        settings: &S3Settings,
+    ) -> Result<Self, StorageError> {
+        let Connected {
+            client,
+            endpoint,
+            source,
+            has_checksums,
+        } = client::connect(settings).await?;
+        Ok(Self {
+            client,
+            location: location.clone(),
+            settings: settings.clone(),
+            connected: Names {
+                endpoint,
+                source,
+                has_checksums,
+            },
+        })
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.connected.endpoint
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.location.bucket()
+    }
+
+    pub(super) fn key<'a>(&self, text: &'a str) -> Result<Key<'a>, StorageError> {
+        Key::new(text, &self.location)
+    }
+
+    pub(super) fn prefix<'a>(&self, text: &'a str) -> Result<Option<Key<'a>>, StorageError> {
+        key::prefix(text, &self.location)
+    }
+
+    /// The object of a full key, for messages.
+    pub(super) fn place(&self, full_key: &str) -> String {
+        format!("s3://{}/{full_key}", self.name())
+    }
+
+    /// The checksum that requests carry.
+    pub(super) fn checksum(&self) -> Option<ChecksumAlgorithm> {
+        self.connected
+            .has_checksums
+            .then_some(ChecksumAlgorithm::Crc32)
+    }
+
+    /// What a request is about that began at some time.
+    pub(super) fn request(&self, full_key: &str, began: Instant) -> Request<'_> {
+        let source = self.connected.source.get();
+        Request {
+            place: self.place(full_key),
+            bucket: self.name(),
+            endpoint: self.endpoint(),
+            credentials: source.map_or_else(|| "no source yet".to_owned(), Clone::clone),
+            waited: began.elapsed(),
+        }
+    }
+
+    /// What the failure of a request means that began at some time.
+    pub(super) fn failed<E>(
+        &self,
+        full_key: &str,
+        began: Instant,
+    ) -> impl FnOnce(SdkError<E>) -> StorageError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        move |error| self.request(full_key, began).failed(&error)
+    }
+}
