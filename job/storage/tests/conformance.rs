@@ -221,14 +221,14 @@ fn a_large_file_goes_up_in_parts_and_a_small_one_does_not() {
 #[test]
 fn a_listing_of_many_pages_is_whole() {
     let storage = support::bucket("pages");
-    for number in 0..2100 {
+    for number in 0..1002 {
         let reply = moto().ask("PUT", &format!("/pages/runs/many/{number:05}"));
         assert_eq!(reply.status, 200);
     }
-    let objects = storage.list("many", 2100).unwrap();
-    assert_eq!(objects.len(), 2100);
-    assert_eq!(objects[2099].key, "many/02099");
-    assert!(storage.list("many", 2099).is_err());
+    let objects = storage.list("many", 1002).unwrap();
+    assert_eq!(objects.len(), 1002);
+    assert_eq!(objects[1001].key, "many/01001");
+    assert!(storage.list("many", 1001).is_err());
 
     let keys: Vec<_> = objects.iter().map(|object| object.key.as_str()).collect();
     storage.delete(&keys).unwrap();

@@ -12,6 +12,9 @@ use crate::http::{Message, Reply, ask};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/serve_s3.py");
 
+/// Moto shows private objects only to those who sign, and does not look at how.
+const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+
 /// A server of its own, without content. It ends with this value, or with the process that holds it.
 #[derive(Debug)]
 pub struct Moto {
@@ -94,6 +97,7 @@ impl Moto {
             headers: vec![
                 ("Host".into(), self.address.to_string()),
                 ("Content-Length".into(), "0".into()),
+                ("Authorization".into(), AUTHORIZATION.into()),
             ],
             body: Vec::new(),
         };

@@ -115,13 +115,16 @@ impl Fetched {
         })
     }
 
-    /// Removes what was fetched earlier and is no longer among the objects. Other files stay.
+    /// Removes what was fetched earlier and is no longer among the objects, which are sorted by key. Other files stay.
     pub(super) fn keep_only(&mut self, objects: &[Object]) -> Result<(), StorageError> {
         let gone: Vec<String> = self
             .record
             .objects
             .keys()
-            .filter(|known| objects.iter().all(|object| object.key != **known))
+            .filter(|known| {
+                let found = objects.binary_search_by(|object| object.key.cmp(known));
+                found.is_err()
+            })
             .cloned()
             .collect();
         for key in gone {

@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 
+use super::body;
 use super::client::{self, Connected};
 use super::failure::Request;
 use super::settings::S3Settings;
@@ -72,11 +73,16 @@ impl Bucket {
         format!("s3://{}/{full_key}", self.name())
     }
 
-    /// The checksum that requests carry.
+    /// The kind of checksum that requests carry, if any.
     pub(super) fn checksum(&self) -> Option<ChecksumAlgorithm> {
         self.connected
             .has_checksums
             .then_some(ChecksumAlgorithm::Crc32)
+    }
+
+    /// The checksum of a body, where requests carry any.
+    pub(super) fn crc32(&self, bytes: &[u8]) -> Option<String> {
+        self.connected.has_checksums.then(|| body::crc32(bytes))
     }
 
     /// What a request is about that began at some time.

@@ -1,5 +1,6 @@
 //! Objects in a bucket of S3, or of a server that speaks like it.
 
+mod body;
 mod bucket;
 mod client;
 mod credentials;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::body;
 use super::bucket::Bucket;
 use super::failure;
 use super::upload::Parts;
@@ -99,7 +100,8 @@ impl<'a> Upload<'a> {
             .upload_id(&self.id)
             .part_number(number)
             .set_checksum_algorithm(self.bucket.checksum())
-            .body(bytes.into())
+            .set_checksum_crc32(self.bucket.crc32(&bytes))
+            .body(body::stream(bytes))
     }
 
     /// The next part that has arrived. When one fails, the others are called back before the failure is told:

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::body;
 use super::bucket::Bucket;
 use crate::sha256::Tally;
 use crate::{StorageError, Transferred};
@@ -43,7 +44,8 @@ impl Bucket {
             .bucket(self.name())
             .key(key)
             .set_checksum_algorithm(self.checksum())
-            .body(bytes.into())
+            .set_checksum_crc32(self.crc32(&bytes))
+            .body(body::stream(bytes))
             .send()
             .await
             .map_err(self.failed(key, began))?;
