@@ -182,6 +182,7 @@ fn the_environment_says_who_and_where() {
         ("AWS_SESSION_TOKEN", "token"),
     ];
     let mounted = moto().credentials_file().display().to_string();
+    let token = file(folder.path(), "token", b"a.b.c").display().to_string();
     for variables in [
         vec![("AWS_ENDPOINT_URL", endpoint.as_str()), keys[0], keys[1]],
         vec![("AWS_ENDPOINT_URL", &endpoint), keys[0], keys[1], keys[2]],
@@ -190,6 +191,11 @@ fn the_environment_says_who_and_where() {
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
             ("AWS_SHARED_CREDENTIALS_FILE", &mounted),
             ("AWS_REGION", "ap-northeast-2"),
+        ],
+        vec![
+            ("AWS_ENDPOINT_URL", &endpoint),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", &token),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/trainer"),
         ],
     ] {
         let output = copy(&path, "environment", &variables);

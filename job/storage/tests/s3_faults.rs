@@ -261,7 +261,7 @@ fn a_short_outage_is_sat_out() {
     let healer = {
         let away = away.clone();
         std::thread::spawn(move || {
-            while away.hits() < 20 {
+            while away.hits() < 150 {
                 std::thread::sleep(Duration::from_millis(10));
             }
             away.release();

@@ -103,7 +103,7 @@ async fn environment(
         .await)
 }
 
-/// The machine's metadata service is asked only for Amazon's S3: elsewhere it would be waited for in vain.
+/// The region. The machine's metadata service is asked only for Amazon's S3: elsewhere it would be waited for in vain.
 async fn region(settings: &S3Settings, http: &SharedHttpClient) -> Option<Region> {
     let config = ProviderConfig::without_region().with_http_client(http.clone());
     let named = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
@@ -115,8 +115,11 @@ async fn region(settings: &S3Settings, http: &SharedHttpClient) -> Option<Region
         )
         .region()
         .await;
-    if named.is_some() || settings.endpoint.is_some() {
+    if named.is_some() {
         return named;
+    }
+    if settings.endpoint.is_some() {
+        return Some(Region::from_static(CUSTOM_REGION));
     }
     let machine = ImdsRegionProvider::builder().configure(&config).build();
     machine.region().await
