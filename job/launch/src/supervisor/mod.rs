@@ -362,14 +362,7 @@ impl Supervisor {
 
     fn check_time(&mut self) {
         match self.stage {
-            Stage::Gathering if self.now >= self.limits.stall => {
-                let message = format!(
-                    "{} did not come within {} s",
-                    self.others.missing(),
-                    self.limits.stall.as_secs()
-                );
-                self.fail(Failure::stall(message));
-            }
+            Stage::Gathering => self.check_gathering(),
             Stage::Running => self.check_life(),
             Stage::Stopping { since } if self.now >= since + self.limits.stop => {
                 if self.has_running_ranks() && self.killed.is_none() {
@@ -384,7 +377,22 @@ impl Supervisor {
                 self.kill();
             }
             Stage::Ending { since } if self.now >= since + self.limits.grace => self.kill(),
-            Stage::Gathering | Stage::Stopping { .. } | Stage::Ending { .. } => {}
+            Stage::Stopping { .. } | Stage::Ending { .. } => {}
+        }
+    }
+
+    fn check_gathering(&mut self) {
+        let mut limit = self.limits.stall;
+        if self.others.are_waited_for_by_node_0() {
+            limit += self.patience();
+        }
+        if self.now >= limit {
+            let message = format!(
+                "{} did not come within {} s",
+                self.others.missing(),
+                limit.as_secs()
+            );
+            self.fail(Failure::stall(message));
         }
     }
 

@@ -105,12 +105,18 @@ impl Others {
         }
     }
 
-    /// Those that have not come, for a person.
+    /// Whether it is node 0's to say that somebody does not come.
+    pub(super) fn are_waited_for_by_node_0(&self) -> bool {
+        *self == Self::Lead(Lead::Here)
+    }
+
+    /// What has not come, for a person.
     pub(super) fn missing(&self) -> String {
         match self {
             Self::None => String::new(),
             Self::Members { missing, .. } => nodes(missing),
-            Self::Lead(_) => "node 0".to_owned(),
+            Self::Lead(Lead::Away) => "node 0".to_owned(),
+            Self::Lead(_) => "node 0's word to start".to_owned(),
         }
     }
 
