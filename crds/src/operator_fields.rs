@@ -39,10 +39,6 @@ pub const TRAINING_OPERATOR_FIELDS: &[OperatorField] = &[
     field("runPolicy.maxRestarts", ATTEMPTS),
     field("runPolicy.startupDeadlineSeconds", ATTEMPTS),
     field("runPolicy.suspend", "a process is asked to stop by SIGTERM"),
-    field(
-        "runPolicy.terminationTimeoutSeconds",
-        "the kubelet enforces it",
-    ),
     field("runPolicy.ttlSecondsAfterFinished", "deletes the object"),
 ];
 

@@ -104,52 +104,65 @@ impl TextEncoder {
         max_length: usize,
         pruning: Pruning,
     ) -> Result<Vec<SparseVector>, EncodeError> {
-        let tokens = self
-            .tokenizer
-            .encode_batch(texts, max_length.min(self.max_length()))?;
-        // Like lengths together: attention then has little to pad.
-        let mut order: Vec<usize> = (0..texts.len())
-            .filter(|&index| !tokens[index].is_empty())
-            .collect();
-        order.sort_by_key(|&index| tokens[index].len());
-        let mut vectors = vec![SparseVector::default(); texts.len()];
-        let mut start = 0;
-        while start < order.len() {
-            let mut end = start;
-            let mut total = 0;
-            while end < order.len()
-                && (end == start || total + tokens[order[end]].len() <= TOKENS_AT_ONCE)
-            {
-                total += tokens[order[end]].len();
-                end += 1;
-            }
-            self.encode_rows(&tokens, &order[start..end], pruning, &mut vectors)?;
-            start = end;
-        }
-        Ok(vectors)
+        encode(&self.model, &self.tokenizer, texts, max_length, pruning)
     }
+}
 
-    fn encode_rows(
-        &self,
-        tokens: &[Vec<u32>],
-        rows: &[usize],
-        pruning: Pruning,
-        vectors: &mut [SparseVector],
-    ) -> Result<(), EncodeError> {
-        let ids: Vec<i64> = rows
-            .iter()
-            .flat_map(|&row| &tokens[row])
-            .map(|&id| i64::from(id))
-            .collect();
-        let lengths: Vec<i64> = rows.iter().map(|&row| tokens[row].len() as i64).collect();
-        let batch = self.model.pack(&ids, &lengths)?;
-        let dense = tch::no_grad(|| self.model.forward(&batch))?.to(Device::Cpu);
-        for (place, &row) in rows.iter().enumerate() {
-            let weights: Vec<f32> = Vec::try_from(&dense.get(place as i64))?;
-            vectors[row] = prune(&weights, pruning).ok_or(EncodeError::Damaged { index: row })?;
+/// As [`TextEncoder::encode`], with a model that belongs to someone else, such as a training.
+///
+/// # Errors
+/// libtorch out of memory, or a model that gives NaN.
+pub fn encode(
+    model: &Splade,
+    tokenizer: &Tokenizer,
+    texts: &[&str],
+    max_length: usize,
+    pruning: Pruning,
+) -> Result<Vec<SparseVector>, EncodeError> {
+    let most = model.config().max_length() as usize;
+    let tokens = tokenizer.encode_batch(texts, max_length.min(most))?;
+    // Like lengths together: attention then has little to pad.
+    let mut order: Vec<usize> = (0..texts.len())
+        .filter(|&index| !tokens[index].is_empty())
+        .collect();
+    order.sort_by_key(|&index| tokens[index].len());
+    let mut vectors = vec![SparseVector::default(); texts.len()];
+    let mut start = 0;
+    while start < order.len() {
+        let mut end = start;
+        let mut total = 0;
+        while end < order.len()
+            && (end == start || total + tokens[order[end]].len() <= TOKENS_AT_ONCE)
+        {
+            total += tokens[order[end]].len();
+            end += 1;
         }
-        Ok(())
+        encode_rows(model, &tokens, &order[start..end], pruning, &mut vectors)?;
+        start = end;
     }
+    Ok(vectors)
+}
+
+fn encode_rows(
+    model: &Splade,
+    tokens: &[Vec<u32>],
+    rows: &[usize],
+    pruning: Pruning,
+    vectors: &mut [SparseVector],
+) -> Result<(), EncodeError> {
+    let ids: Vec<i64> = rows
+        .iter()
+        .flat_map(|&row| &tokens[row])
+        .map(|&id| i64::from(id))
+        .collect();
+    let lengths: Vec<i64> = rows.iter().map(|&row| tokens[row].len() as i64).collect();
+    let batch = model.pack(&ids, &lengths)?;
+    let dense = tch::no_grad(|| model.forward(&batch))?.to(Device::Cpu);
+    for (place, &row) in rows.iter().enumerate() {
+        let weights: Vec<f32> = Vec::try_from(&dense.get(place as i64))?;
+        vectors[row] = prune(&weights, pruning).ok_or(EncodeError::Damaged { index: row })?;
+    }
+    Ok(())
 }
 
 /// The weights that are kept, as a sparse vector. None where one is not finite.

@@ -14,27 +14,14 @@ use splade_job::pipeline::resolve;
 
 /// Fields of parts that `splade-job` does not have yet. Each is either reached through another field that is refused
 /// when it is set, or has nothing to act on in a single process.
-const WITHOUT_EFFECT: [(&str, &str); 8] = [
+const WITHOUT_EFFECT: [(&str, &str); 4] = [
     (
         "engine.embedded",
         "the only engine there is; the other one is refused",
     ),
     ("engine.openSearch", "refused as a whole"),
-    ("evaluation", "refused as a whole"),
     ("export.formats[]", "there is one format"),
     ("hybrid", "reached through methods, where Hybrid is refused"),
-    (
-        "loss.flops.scope",
-        "with one rank, Rank and Global are the same",
-    ),
-    (
-        "loss.negatives.crossRank",
-        "with one rank there is no other",
-    ),
-    (
-        "runPolicy.stallTimeoutSeconds",
-        "watched by the launcher of several ranks",
-    ),
 ];
 
 fn training() -> Value {
@@ -47,6 +34,7 @@ fn training() -> Value {
             "optimizer": {"epochs": 3},
             "checkpoint": {"uri": "checkpoints", "everySteps": 9},
             "gang": {},
+            "evaluation": {"everySteps": 9, "dataset": {"name": "set", "uri": "set"}},
             "export": {"uri": "export"},
             "telemetry": {},
             "benchmarks": [{"name": "one", "dataset": {"name": "set", "uri": "set"}, "methods": ["BM25", "Sparse"]}],
@@ -88,6 +76,7 @@ fn training_changes() -> Vec<(&'static str, Value)> {
         ("checkpoint.everySteps", json!(77)),
         ("checkpoint.keepLast", json!(7)),
         ("checkpoint.resume", json!("Never")),
+        ("checkpoint.storageTimeoutSeconds", json!(77)),
         ("checkpoint.uri", json!("elsewhere")),
         ("data.cache", json!("cache")),
         ("data.documentMaxLength", json!(99)),
@@ -95,6 +84,15 @@ fn training_changes() -> Vec<(&'static str, Value)> {
         ("data.queryMaxLength", json!(33)),
         ("data.train[]", json!("other.jsonl")),
         ("data.validation[]", json!("held-out.jsonl")),
+        ("evaluation.dataset.corpusLimit", json!(10)),
+        ("evaluation.dataset.format", json!("Miracl")),
+        ("evaluation.dataset.name", json!("other")),
+        ("evaluation.dataset.split", json!("dev")),
+        ("evaluation.dataset.uri", json!("elsewhere")),
+        ("evaluation.everySteps", json!(77)),
+        ("evaluation.metric", json!("mrr@10")),
+        ("evaluation.patience", json!(7)),
+        ("evaluation.selectBest", json!(false)),
         ("export.dtype", json!("BF16")),
         ("export.uri", json!("elsewhere")),
         ("gang.deviceResource", json!("none")),
@@ -109,10 +107,12 @@ fn training_changes() -> Vec<(&'static str, Value)> {
         ("loss.flops.documents", json!("All")),
         ("loss.flops.negative", json!("0.07")),
         ("loss.flops.query", json!("0.07")),
+        ("loss.flops.scope", json!("Global")),
         ("loss.flops.schedule.initialRatio", json!("0.7")),
         ("loss.flops.schedule.type", json!("Linear")),
         ("loss.flops.schedule.warmupSteps", json!(7)),
         ("loss.infoNce", json!("0.7")),
+        ("loss.negatives.crossRank", json!(true)),
         ("loss.negatives.inBatch", json!(["OwnHard", "AllColumns"])),
         ("loss.negatives.maskDuplicates", json!(false)),
         ("loss.negatives.teacherMargin", json!("0.7")),
@@ -126,6 +126,7 @@ fn training_changes() -> Vec<(&'static str, Value)> {
         ("optimizer.epochs", json!(7)),
         ("optimizer.epsilon", json!("1e-6")),
         ("optimizer.gradientAccumulationSteps", json!(7)),
+        ("optimizer.gradientCachingTokens", json!(777)),
         ("optimizer.gradientClip", json!("0.7")),
         ("optimizer.learningRate", json!("1e-3")),
         ("optimizer.maxSteps", json!(7)),
@@ -135,6 +136,8 @@ fn training_changes() -> Vec<(&'static str, Value)> {
         ("optimizer.warmupRatio", json!("0.07")),
         ("optimizer.warmupSteps", json!(7)),
         ("optimizer.weightDecay", json!("0.7")),
+        ("runPolicy.stallTimeoutSeconds", json!(77)),
+        ("runPolicy.terminationTimeoutSeconds", json!(77)),
         ("telemetry.logEverySteps", json!(7)),
         ("telemetry.otlpEndpoint", json!("http://collector:4317")),
         ("telemetry.tensorboard", json!("curves")),

@@ -7,6 +7,7 @@
 )]
 
 use proptest::prelude::*;
+use splade_data::{BatchTexts, PackedScores};
 use splade_job::losses::*;
 use tch::{Device, Kind, Tensor};
 
@@ -54,15 +55,16 @@ fn rules(in_batch: InBatch) -> CandidateRules {
     }
 }
 
-const NEGATIVES: [usize; 4] = [2, 0, 3, 1];
-
-fn batch() -> Batch<'static> {
-    Batch {
-        queries: &[1, 2, 3, 4],
-        positives: &[11, 12, 13, 14],
-        negatives: &[21, 22, 23, 24, 25, 26],
-        negatives_per_query: &NEGATIVES,
-        teacher: Some((&[3.0, 2.0, 1.0, 0.5], &[1.0, -1.0, 0.0, 2.5, 0.2, 0.4])),
+fn batch() -> BatchTexts {
+    BatchTexts {
+        queries: vec![1, 2, 3, 4],
+        positives: vec![11, 12, 13, 14],
+        negatives: vec![21, 22, 23, 24, 25, 26],
+        negatives_per_query: vec![2, 0, 3, 1],
+        teacher_scores: Some(PackedScores {
+            positives: vec![3.0, 2.0, 1.0, 0.5],
+            negatives: vec![1.0, -1.0, 0.0, 2.5, 0.2, 0.4],
+        }),
     }
 }
 
@@ -72,7 +74,7 @@ fn infonce_equals_the_naive_loop() {
     let scores = Tensor::randn([4, 10], DOUBLE) * 5.0;
     for in_batch in [InBatch::OwnHard, InBatch::AllColumns] {
         for temperature in [1.0, 0.05] {
-            let mask = candidate_mask(&batch(), &rules(in_batch));
+            let mask = candidate_mask(&batch(), 0..4, &rules(in_batch));
             let rows = matrix(&scores);
             let mut want = 0.0;
             for (i, row) in rows.iter().enumerate() {
@@ -84,9 +86,9 @@ fn infonce_equals_the_naive_loop() {
             }
             let allowed = mask_tensor(&mask, 4);
             assert!(
-                (infonce(&scores, &allowed, temperature).double_value(&[]) - want).abs() < 1e-9
+                (infonce(&scores, &allowed, 0, temperature).double_value(&[]) - want).abs() < 1e-9
             );
-            assert_gradient(&scores, |scores| infonce(scores, &allowed, temperature));
+            assert_gradient(&scores, |scores| infonce(scores, &allowed, 0, temperature));
         }
     }
 }
@@ -103,14 +105,80 @@ fn flops_equals_the_naive_loop() {
     assert_gradient(&representations, flops);
 }
 
-fn own(batch: &Batch) -> OwnCandidates {
-    let (positives, negatives) = batch.teacher.unwrap();
-    OwnCandidates::new(batch.negatives_per_query, positives, negatives, Device::Cpu)
+#[test]
+fn the_rows_of_one_rank_are_a_slice_of_the_mask_of_all() {
+    let all = batch();
+    for in_batch in [InBatch::OwnHard, InBatch::AllColumns] {
+        let whole = candidate_mask(&all, 0..4, &rules(in_batch));
+        for rows in [0..2, 2..4, 1..3] {
+            let part = candidate_mask(&all, rows.clone(), &rules(in_batch));
+            assert_eq!(part, whole[rows.start * 10..rows.end * 10]);
+        }
+    }
+}
+
+#[test]
+fn infonce_of_two_ranks_averages_to_that_of_one() {
+    tch::manual_seed(3);
+    let scores = Tensor::randn([4, 10], DOUBLE);
+    let allowed = mask_tensor(
+        &candidate_mask(&batch(), 0..4, &rules(InBatch::AllColumns)),
+        4,
+    );
+    let of_rank = |first: i64| {
+        infonce(
+            &scores.narrow(0, first, 2),
+            &allowed.narrow(0, first, 2),
+            first,
+            0.5,
+        )
+        .double_value(&[])
+    };
+    let whole = infonce(&scores, &allowed, 0, 0.5).double_value(&[]);
+    assert!(((of_rank(0) + of_rank(2)) / 2.0 - whole).abs() < 1e-12);
+}
+
+#[test]
+fn global_flops_is_that_of_all_rows_and_its_mean_gradient_too() {
+    tch::manual_seed(4);
+    // Ranks of 1 and 3 rows.
+    let all = Tensor::randn([4, 7], DOUBLE).relu();
+    let leaf = all.copy().set_requires_grad(true);
+    let want = flops(&leaf);
+    want.backward();
+    let rows = [0..1i64, 1..4];
+    let leaves: Vec<Tensor> = rows
+        .iter()
+        .map(|rows| all.narrow(0, rows.start, rows.end - rows.start).copy())
+        .map(|rows| rows.set_requires_grad(true))
+        .collect();
+    let shares: Vec<Tensor> = leaves
+        .iter()
+        .map(|rows| rows.sum_dim_intlist([0i64].as_slice(), false, Kind::Double) / 4.0)
+        .collect();
+    let mean = (&shares[0] + &shares[1]).detach();
+    for (share, leaf_rows) in shares.iter().zip(&leaves) {
+        let value = global_flops(share, &mean, 2);
+        assert!((value.double_value(&[]) - want.double_value(&[])).abs() < 1e-12);
+        value.backward();
+        assert!(leaf_rows.grad().defined());
+    }
+    // The gradients of both ranks are averaged later.
+    let got = Tensor::cat(&[leaves[0].grad(), leaves[1].grad()], 0) / 2.0;
+    assert!((got - leaf.grad()).abs().max().double_value(&[]) < 1e-12);
+}
+
+fn own(batch: &BatchTexts) -> OwnCandidates {
+    let scores = batch.teacher_scores.as_ref().unwrap();
+    OwnCandidates::new(&batch.negatives_per_query, scores, Device::Cpu)
 }
 
 /// For each query the columns of its own candidates with the teacher's scores.
-fn candidates(batch: &Batch) -> Vec<Vec<(usize, f64)>> {
-    let (positives, negatives) = batch.teacher.unwrap();
+fn candidates(batch: &BatchTexts) -> Vec<Vec<(usize, f64)>> {
+    let PackedScores {
+        positives,
+        negatives,
+    } = batch.teacher_scores.as_ref().unwrap();
     let mut next = 0;
     batch
         .negatives_per_query
@@ -184,7 +252,14 @@ fn kl_divergence_equals_the_naive_loop() {
 
 #[test]
 fn distillation_without_any_hard_negative_is_zero() {
-    let own = OwnCandidates::new(&[0, 0], &[1.0, 2.0], &[], Device::Cpu);
+    let own = OwnCandidates::new(
+        &[0, 0],
+        &PackedScores {
+            positives: vec![1.0, 2.0],
+            negatives: vec![],
+        },
+        Device::Cpu,
+    );
     let scores = Tensor::randn([2, 2], DOUBLE);
     assert_eq!(margin_mse(&scores, &own).double_value(&[]), 0.0);
     assert_eq!(kl_divergence(&scores, &own, 1.0).double_value(&[]), 0.0);
@@ -193,14 +268,14 @@ fn distillation_without_any_hard_negative_is_zero() {
 #[test]
 fn masks_leave_out_what_is_no_negative() {
     // Query 2 equals query 0; hard negative 0 is positive 1; hard negative 2 repeats hard negative 1.
-    let batch = Batch {
-        queries: &[1, 2, 1],
-        positives: &[11, 12, 13],
-        negatives: &[12, 22, 22],
-        negatives_per_query: &[1, 1, 1],
-        teacher: None,
+    let batch = BatchTexts {
+        queries: vec![1, 2, 1],
+        positives: vec![11, 12, 13],
+        negatives: vec![12, 22, 22],
+        negatives_per_query: vec![1, 1, 1],
+        teacher_scores: None,
     };
-    let mask = candidate_mask(&batch, &rules(InBatch::AllColumns));
+    let mask = candidate_mask(&batch, 0..3, &rules(InBatch::AllColumns));
     let rows: Vec<String> = mask
         .chunks(6)
         .map(|row| {
@@ -212,6 +287,7 @@ fn masks_leave_out_what_is_no_negative() {
     assert_eq!(rows, ["11..1.", "111.1.", ".11.1."]);
     let mask = candidate_mask(
         &batch,
+        0..3,
         &CandidateRules {
             mask_duplicates: false,
             ..rules(InBatch::OwnHard)
@@ -234,7 +310,7 @@ fn a_teacher_unmasks_false_negatives() {
         teacher_margin: Some(0.5),
         ..rules(InBatch::OwnHard)
     };
-    let mask = candidate_mask(&batch(), &rules);
+    let mask = candidate_mask(&batch(), 0..4, &rules);
     // Row 2 (positive scored 1.0) has own negatives scored 0.0, 2.5 and 0.2: the middle one goes.
     assert_eq!(mask[2 * 10 + 6..2 * 10 + 9], [true, false, true]);
 }
@@ -250,9 +326,15 @@ proptest! {
         let positives: Vec<u64> = seed[..rows].to_vec();
         let counts = &own[..rows];
         let negatives: Vec<u64> = seed[12..12 + counts.iter().sum::<usize>()].to_vec();
-        let batch = Batch { queries: &queries, positives: &positives, negatives: &negatives, negatives_per_query: counts, teacher: None };
+        let batch = BatchTexts {
+            queries: queries.clone(),
+            positives: positives.clone(),
+            negatives: negatives.clone(),
+            negatives_per_query: counts.to_vec(),
+            teacher_scores: None,
+        };
         let width = rows + negatives.len();
-        let mask = candidate_mask(&batch, &rules(InBatch::AllColumns));
+        let mask = candidate_mask(&batch, 0..rows, &rules(InBatch::AllColumns));
         let documents: Vec<u64> = positives.iter().chain(&negatives).copied().collect();
         for row in 0..rows {
             let kept: Vec<u64> = (0..width).filter(|column| *column != row && mask[row * width + column]).map(|column| documents[column]).collect();

@@ -31,6 +31,15 @@ pub struct CheckpointSpec {
     /// Whether an attempt continues from the newest complete checkpoint.
     #[serde(default)]
     pub resume: Resume,
+    /// How long storage may be away, in seconds. Training goes on meanwhile; when no checkpoint
+    /// could be stored for longer, the attempt ends as an infrastructure failure.
+    #[serde(default = "storage_timeout_seconds")]
+    #[schemars(range(min = 1, max = 604800))]
+    pub storage_timeout_seconds: u32,
+}
+
+fn storage_timeout_seconds() -> u32 {
+    3600
 }
 
 fn keep_last() -> u32 {

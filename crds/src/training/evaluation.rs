@@ -22,6 +22,11 @@ pub struct EvaluationSpec {
     /// Keep the checkpoint with the best metric and export that one instead of the last.
     #[serde(default = "select_best")]
     pub select_best: bool,
+    /// End the training after so many evaluations in a row without a better metric. It goes on to
+    /// its end without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub patience: Option<u32>,
 }
 
 fn select_best() -> bool {

@@ -55,6 +55,12 @@ pub struct OptimizerSpec {
     /// Forward passes whose gradients are averaged into one optimizer step. Adds no negatives.
     #[schemars(range(min = 1, max = 65536))]
     pub gradient_accumulation_steps: u32,
+    /// Gradient caching (GradCache, arXiv:2101.06983): encode a batch in pieces of at most so many
+    /// tokens. Loss and gradients stay those of the whole batch and memory is that of a piece, at
+    /// the price of a second forward pass. Without it a batch is encoded at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub gradient_caching_tokens: Option<u32>,
     /// Number format of matrix products; weights, normalisation and loss are always FP32.
     pub precision: Precision,
     /// Seed of everything random: the order of the data and new weights. Up to 2^53 - 1.
@@ -83,6 +89,7 @@ impl Default for OptimizerSpec {
             gradient_clip: Decimal::constant("1.0"),
             batch_size_per_device: 64,
             gradient_accumulation_steps: 4,
+            gradient_caching_tokens: None,
             precision: Precision::BF16,
             seed: 42,
             beta1: Decimal::constant("0.9"),

@@ -13,16 +13,27 @@ pub struct PackedBatch {
     pub ids: Vec<i64>,
     /// Tokens of each row, `2B + N`.
     pub lengths: Vec<i64>,
+    /// What the loss must know of the texts.
+    pub texts: BatchTexts,
+}
+
+/// Which texts a batch holds and how they belong together, without their tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchTexts {
+    /// Hash of each query's text, B: equal for equal texts.
+    pub queries: Vec<u64>,
+    /// Hash of each positive's text, B.
+    pub positives: Vec<u64>,
+    /// Hash of each hard negative's text, N, those of query 0 first.
+    pub negatives: Vec<u64>,
     /// Hard negatives of each query, B values that sum to N.
     pub negatives_per_query: Vec<usize>,
-    /// Hash of each row's text, `2B + N`: equal for equal texts.
-    pub text_ids: Vec<u64>,
     /// The teacher's scores, where every example has them.
     pub teacher_scores: Option<PackedScores>,
 }
 
 /// A teacher's scores of a batch, on the teacher's own scale.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PackedScores {
     /// Of the positives, B.
     pub positives: Vec<f32>,
@@ -42,23 +53,15 @@ impl PackedBatch {
         let mut batch = Self {
             ids: Vec::new(),
             lengths: Vec::new(),
-            negatives_per_query: examples
-                .iter()
-                .map(|example| example.negatives.len())
-                .collect(),
-            text_ids: Vec::new(),
-            teacher_scores: pack_scores(examples),
+            texts: BatchTexts::of(examples),
         };
-        examples
-            .iter()
-            .for_each(|example| batch.push(&example.query));
-        examples
-            .iter()
-            .for_each(|example| batch.push(&example.positive));
-        examples
-            .iter()
-            .flat_map(|example| &example.negatives)
-            .for_each(|negative| batch.push(negative));
+        let queries = examples.iter().map(|example| &example.query);
+        let positives = examples.iter().map(|example| &example.positive);
+        let negatives = examples.iter().flat_map(|example| &example.negatives);
+        queries
+            .chain(positives)
+            .chain(negatives)
+            .for_each(|row| batch.push(row));
         Ok(batch)
     }
 
@@ -66,7 +69,82 @@ impl PackedBatch {
         self.ids
             .extend(row.tokens.iter().map(|&token| i64::from(token)));
         self.lengths.push(row.tokens.len() as i64);
-        self.text_ids.push(row.id);
+    }
+
+    /// Consecutive pieces of the rows, each of at most `most_tokens` tokens or of one longer row: ids and lengths.
+    pub fn pieces(&self, most_tokens: usize) -> Vec<(&[i64], &[i64])> {
+        let mut pieces = Vec::new();
+        let (mut row, mut token) = (0, 0);
+        while row < self.lengths.len() {
+            let (first_row, first_token) = (row, token);
+            while row < self.lengths.len()
+                && (row == first_row
+                    || token + self.lengths[row] as usize - first_token <= most_tokens)
+            {
+                token += self.lengths[row] as usize;
+                row += 1;
+            }
+            pieces.push((&self.ids[first_token..token], &self.lengths[first_row..row]));
+        }
+        pieces
+    }
+}
+
+impl BatchTexts {
+    /// The texts of these examples, in their order.
+    pub fn of(examples: &[Example]) -> Self {
+        let negatives = examples.iter().flat_map(|example| &example.negatives);
+        Self {
+            queries: examples.iter().map(|example| example.query.id).collect(),
+            positives: examples.iter().map(|example| example.positive.id).collect(),
+            negatives: negatives.map(|negative| negative.id).collect(),
+            negatives_per_query: examples
+                .iter()
+                .map(|example| example.negatives.len())
+                .collect(),
+            teacher_scores: pack_scores(examples),
+        }
+    }
+
+    /// Several batches as one: the queries and positives of all, then the hard negatives of all.
+    ///
+    /// Teacher scores remain where every batch has them.
+    pub fn join<'a>(batches: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut joined = Self {
+            teacher_scores: Some(PackedScores::default()),
+            ..Self::default()
+        };
+        for batch in batches {
+            joined.queries.extend(&batch.queries);
+            joined.positives.extend(&batch.positives);
+            joined.negatives.extend(&batch.negatives);
+            joined
+                .negatives_per_query
+                .extend(&batch.negatives_per_query);
+            joined.teacher_scores = joined
+                .teacher_scores
+                .take()
+                .zip(batch.teacher_scores.as_ref())
+                .map(|(mut all, own)| {
+                    all.positives.extend(&own.positives);
+                    all.negatives.extend(&own.negatives);
+                    all
+                });
+        }
+        joined
+    }
+
+    /// The same queries and positives without any hard negative.
+    pub fn without_negatives(&self) -> Self {
+        Self {
+            negatives: Vec::new(),
+            negatives_per_query: vec![0; self.queries.len()],
+            teacher_scores: self.teacher_scores.as_ref().map(|scores| PackedScores {
+                positives: scores.positives.clone(),
+                negatives: Vec::new(),
+            }),
+            ..self.clone()
+        }
     }
 }
 

@@ -280,14 +280,9 @@ pub enum ShardError {
 /// A sampler that cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
-    /// A rank outside its group.
-    #[error("rank {rank} is not one of {ranks} ranks")]
-    Rank {
-        /// The rank.
-        rank: usize,
-        /// Ranks of the group.
-        ranks: usize,
-    },
+    /// A group of nobody.
+    #[error("there are no ranks to share the examples")]
+    NoRanks,
     /// More examples than an index of 32 bits can name.
     #[error("cannot sample from {len} examples, the most are {}", u32::MAX)]
     TooMany {

@@ -13,11 +13,11 @@ mod shards;
 mod tokenizer;
 mod triplets;
 
-pub use batch::{PackedBatch, PackedScores};
+pub use batch::{BatchTexts, PackedBatch, PackedScores};
 pub use error::{
     BatchError, DataError, SamplerError, ShardError, SourceError, TokenizerError, TripletFault,
 };
-pub use sampler::DistributedSampler;
+pub use sampler::{DistributedSampler, EpochOrder};
 pub use shards::{Example, ShardSpec, Shards, Text};
 pub use tokenizer::{Tokenizer, train};
 pub use triplets::{TeacherScores, Triplet, Triplets, expand};

@@ -1,6 +1,7 @@
 //! The order of an epoch and each rank's share of it, the same as PyTorch's.
 
 use rand_mt::Mt;
+use std::ops::Range;
 
 use crate::error::{DataError, SamplerError};
 
@@ -16,26 +17,27 @@ const WIDE_FROM: u64 = u32::MAX as u64 / 20;
 pub struct DistributedSampler {
     len: u32,
     ranks: usize,
-    rank: usize,
     seed: u64,
 }
 
+/// The order of one epoch, from which every rank's share can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochOrder {
+    order: Vec<u32>,
+    ranks: usize,
+}
+
 impl DistributedSampler {
-    /// A sampler of `len` examples for rank `rank` of `ranks`.
+    /// A sampler of `len` examples for `ranks` ranks.
     ///
     /// # Errors
-    /// A rank that is not one of `ranks`, or more examples than 32 bits can number.
-    pub fn new(len: usize, ranks: usize, rank: usize, seed: u64) -> Result<Self, DataError> {
-        if rank >= ranks {
-            return Err(SamplerError::Rank { rank, ranks }.into());
+    /// No ranks, or more examples than 32 bits can number.
+    pub fn new(len: usize, ranks: usize, seed: u64) -> Result<Self, DataError> {
+        if ranks == 0 {
+            return Err(SamplerError::NoRanks.into());
         }
         let len = u32::try_from(len).map_err(|_| SamplerError::TooMany { len })?;
-        Ok(Self {
-            len,
-            ranks,
-            rank,
-            seed,
-        })
+        Ok(Self { len, ranks, seed })
     }
 
     /// Examples in the share of one rank, the same for all.
@@ -43,17 +45,36 @@ impl DistributedSampler {
         (self.len as usize).div_ceil(self.ranks)
     }
 
-    /// Indices of this rank's examples in epoch `epoch` (from 0), in order. `seed + epoch` wraps at 64 bits.
-    pub fn epoch(&self, epoch: u64) -> Vec<u32> {
-        let order = randperm(self.len, self.seed.wrapping_add(epoch));
-        order
-            .iter()
-            .cycle()
-            .skip(self.rank)
-            .step_by(self.ranks)
-            .take(self.share())
-            .copied()
+    /// The order of epoch `epoch` (from 0). `seed + epoch` wraps at 64 bits.
+    pub fn epoch(&self, epoch: u64) -> EpochOrder {
+        EpochOrder {
+            order: randperm(self.len, self.seed.wrapping_add(epoch)),
+            ranks: self.ranks,
+        }
+    }
+}
+
+impl EpochOrder {
+    /// Indices of the examples at these places of the share of rank `rank`; places beyond its end have none.
+    ///
+    /// # Panics
+    /// A rank outside the group.
+    pub fn slice(&self, rank: usize, places: Range<usize>) -> Vec<u32> {
+        assert!(rank < self.ranks, "rank {rank} of {}", self.ranks);
+        let end = places.end.min(self.share());
+        (places.start..end)
+            .map(|place| self.order[(place * self.ranks + rank) % self.order.len()])
             .collect()
+    }
+
+    /// Examples in the share of one rank, the same for all.
+    pub fn share(&self) -> usize {
+        self.order.len().div_ceil(self.ranks)
+    }
+
+    /// Ranks that share the examples.
+    pub fn ranks(&self) -> usize {
+        self.ranks
     }
 }
 

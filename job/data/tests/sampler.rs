@@ -47,9 +47,8 @@ print(json.dumps(orders))",
                     .iter()
                     .flat_map(|&epoch| (0..ranks).map(move |rank| (epoch, rank)))
                 {
-                    let order = DistributedSampler::new(n, ranks, rank, seed)
-                        .unwrap()
-                        .epoch(epoch);
+                    let sampler = DistributedSampler::new(n, ranks, seed).unwrap();
+                    let order = sampler.epoch(epoch).slice(rank, 0..sampler.share());
                     let name = format!("{n} {ranks} {seed} {epoch} {rank}");
                     assert_eq!(json!(digest(&order)), reference[&name], "{name}");
                     compared += 1;
@@ -65,13 +64,12 @@ print(json.dumps(orders))",
 
 #[test]
 fn hands_every_example_to_some_rank() {
+    let sampler = DistributedSampler::new(100, 3, 5).unwrap();
+    let order = sampler.epoch(0);
     let mut seen: Vec<u32> = (0..3)
-        .flat_map(|rank| DistributedSampler::new(100, 3, rank, 5).unwrap().epoch(0))
+        .flat_map(|rank| order.slice(rank, 0..order.share()))
         .collect();
-    assert_eq!(
-        seen.len(),
-        3 * DistributedSampler::new(100, 3, 0, 5).unwrap().share()
-    );
+    assert_eq!(seen.len(), 3 * sampler.share());
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen, (0..100).collect::<Vec<u32>>());
@@ -79,18 +77,25 @@ fn hands_every_example_to_some_rank() {
 
 #[test]
 fn has_no_epoch_without_examples() {
-    assert_eq!(
-        DistributedSampler::new(0, 2, 1, 5).unwrap().epoch(0),
-        [0u32; 0]
-    );
+    let sampler = DistributedSampler::new(0, 2, 5).unwrap();
+    assert_eq!(sampler.epoch(0).slice(1, 0..5), [0u32; 0]);
 }
 
 #[test]
-fn refuses_a_rank_outside_the_group() {
-    assert_eq!(
-        message(DistributedSampler::new(7, 2, 2, 0)),
-        "rank 2 is not one of 2 ranks"
-    );
-    assert!(DistributedSampler::new(7, 0, 0, 0).is_err());
-    assert!(message(DistributedSampler::new(1 << 32, 1, 0, 0)).contains("4294967296"));
+fn a_slice_is_part_of_the_share_and_ends_with_it() {
+    let sampler = DistributedSampler::new(10, 3, 7).unwrap();
+    let order = sampler.epoch(2);
+    for rank in 0..3 {
+        let whole = order.slice(rank, 0..4);
+        assert_eq!(whole.len(), order.share());
+        assert_eq!(order.slice(rank, 1..3), whole[1..3]);
+        assert_eq!(order.slice(rank, 3..9), whole[3..]);
+        assert_eq!(order.slice(rank, 5..9), [0u32; 0]);
+    }
+}
+
+#[test]
+fn refuses_what_it_cannot_number() {
+    assert!(message(DistributedSampler::new(7, 0, 0)).contains("no ranks"));
+    assert!(message(DistributedSampler::new(1 << 32, 1, 0)).contains("4294967296"));
 }

@@ -1,20 +1,29 @@
 //! Checkpoints: everything that a run needs to continue as if it had never stopped.
 //!
 //! ```text
-//! <folder>/attempt-0003/step-00012000/{model.safetensors, optimizer-00000.safetensors, state.json, MANIFEST.json}
+//! <location>/attempt-0003/step-00012000/{model.safetensors, optimizer-00000.safetensors, state.json, MANIFEST.json}
 //! ```
 //!
 //! `MANIFEST.json` goes last and names the size and SHA-256 of every other file. A checkpoint without it, or
 //! whose files do not match it, does not exist. Each start of a training writes under a new attempt, so that two
-//! runs never write to one place.
+//! runs never write to one place. A [`Saver`] writes beside the training.
 
+mod attempt;
 mod manifest;
+mod saver;
+mod snapshot;
 mod store;
 
+pub use attempt::{Attempt, Companion};
 pub use manifest::Manifest;
-pub use store::{Attempt, Checkpoint, CheckpointStore};
+pub use saver::Saver;
+pub use snapshot::Snapshot;
+pub use store::{Checkpoint, CheckpointStore, WholeCheckpoint, open_storage};
 
+use splade_storage::StorageError;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A checkpoint that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -27,17 +36,38 @@ pub enum CheckpointError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// What the storage says.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The files are whole, but do not hold what a checkpoint holds.
-    #[error("{path}: {what}", path = path.display())]
+    #[error("{place}: {what}")]
     Content {
         /// The file or folder.
-        path: PathBuf,
+        place: String,
         /// The fault.
         what: String,
     },
     /// The tensors cannot be written or read.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
+    /// Storage has failed for too long.
+    #[error(
+        "no checkpoint could be stored for {} s, which is the most that checkpoint.storageTimeoutSeconds allows \
+         ({}): {last}. What is stored is kept, and the same command continues from there",
+        since.as_secs(),
+        limit.as_secs()
+    )]
+    Away {
+        /// Since the first failure.
+        since: Duration,
+        /// The limit.
+        limit: Duration,
+        /// The newest failure.
+        last: Box<CheckpointError>,
+    },
+    /// The thread that writes has died.
+    #[error("the thread that writes checkpoints has ended: {0}")]
+    Lost(String),
 }
 
 impl CheckpointError {
@@ -48,9 +78,9 @@ impl CheckpointError {
         }
     }
 
-    fn content(path: &Path, what: impl ToString) -> Self {
+    fn content(place: impl Display, what: impl Display) -> Self {
         Self::Content {
-            path: path.to_owned(),
+            place: place.to_string(),
             what: what.to_string(),
         }
     }

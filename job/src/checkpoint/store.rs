@@ -1,234 +1,314 @@
-//! Where checkpoints lie: finding the newest whole one, adding one, letting old ones go.
+//! Where checkpoints lie: finding the newest one, and putting it back.
 
-use super::{CheckpointError, Manifest};
-use crate::model::{Parameters, StoredKind, read_safetensors, write_safetensors};
+use super::snapshot::{MODEL, OPTIMIZER, STATE};
+use super::{Attempt, CheckpointError, Manifest};
+use crate::model::{Parameters, read_safetensors};
 use crate::optimizer::Optimizer;
-use serde::{Serialize, de::DeserializeOwned};
-use std::fs;
+use serde::de::DeserializeOwned;
+use splade_storage::{Location, Object, S3Settings, Storage, StorageError};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
 
-const MODEL: &str = "model.safetensors";
-const OPTIMIZER: &str = "optimizer-00000.safetensors";
-const STATE: &str = "state.json";
+/// More objects than any training leaves behind.
+const MAX_OBJECTS: usize = 1_000_000;
+/// The recipe and some numbers.
+const MAX_STATE_BYTES: u64 = 16 << 20;
 
-/// The folder of a training's checkpoints.
-#[derive(Debug)]
+/// The checkpoints of a training, over all its attempts.
+#[derive(Clone, Debug)]
 pub struct CheckpointStore {
-    folder: PathBuf,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) scratch: PathBuf,
 }
 
-/// One start of a training, which writes under a prefix of its own.
-#[derive(Debug)]
-pub struct Attempt {
-    number: u32,
-    folder: PathBuf,
-    keep_last: usize,
+/// Opens the storage of checkpoints and of what goes with them, where the environment says how S3 is reached. It gives
+/// up on a request sooner than others: whoever stores checkpoints tries again by itself.
+///
+/// # Errors
+/// Settings that cannot work.
+pub fn open_storage(location: &Location) -> Result<Arc<dyn Storage>, CheckpointError> {
+    let settings = S3Settings {
+        attempts: 4,
+        ..S3Settings::from_environment()?
+    };
+    Ok(splade_storage::open(location, &settings)?)
 }
 
-/// A whole checkpoint.
+/// Which checkpoint of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    pub(super) step: u64,
+    pub(super) attempt: u32,
+}
+
+/// A checkpoint that has its manifest and every file in the size that it names.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// Optimizer steps behind it.
-    pub step: u64,
-    /// Start of the training that wrote it, from 1.
-    pub attempt: u32,
+    store: CheckpointStore,
+    name: Name,
+    manifest: Manifest,
+}
+
+/// A checkpoint on this machine whose every byte has been compared with the manifest.
+#[derive(Debug)]
+pub struct WholeCheckpoint {
+    checkpoint: Checkpoint,
+    folder: PathBuf,
+    /// Holds the folder where it is a copy.
+    _copy: Option<TempDir>,
 }
 
 impl CheckpointStore {
-    /// The store in `folder`, which need not exist yet.
-    pub fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-        }
-    }
-
-    /// The newest whole checkpoint over all attempts. Damaged ones are passed over with a warning.
+    /// The store at a location, which need not exist yet. What is fetched from there lies below `scratch` for a time.
     ///
     /// # Errors
-    /// A folder that cannot be listed.
+    /// Settings of the storage that cannot work.
+    pub fn open(location: &Location, scratch: &Path) -> Result<Self, CheckpointError> {
+        Ok(Self {
+            storage: open_storage(location)?,
+            scratch: scratch.to_owned(),
+        })
+    }
+
+    /// The newest checkpoint over all attempts, going by its manifest and sizes alone.
+    ///
+    /// # Errors
+    /// Storage that fails.
     pub fn newest(&self) -> Result<Option<Checkpoint>, CheckpointError> {
-        let mut found = self.list()?;
-        found.sort_by_key(|checkpoint| std::cmp::Reverse((checkpoint.step, checkpoint.attempt)));
-        for checkpoint in found {
-            match Manifest::verify(&checkpoint.folder) {
-                Ok(_) => return Ok(Some(checkpoint)),
-                Err(error) => {
-                    tracing::warn!(%error, checkpoint = %checkpoint.folder.display(), "passing over a checkpoint that is not whole")
-                }
+        for (name, sizes) in self.list()?.into_iter().rev() {
+            if let Some(checkpoint) = self.checkpoint(name, &sizes)? {
+                return Ok(Some(checkpoint));
             }
         }
         Ok(None)
     }
 
-    /// Opens the next attempt, numbered after all that exist.
+    /// The newest checkpoint over all attempts that is whole, fetched and compared byte for byte. Damaged ones are
+    /// passed over with a warning.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Storage that fails: a checkpoint that cannot be fetched for now is not passed over.
+    pub fn newest_whole(&self) -> Result<Option<WholeCheckpoint>, CheckpointError> {
+        for (name, sizes) in self.list()?.into_iter().rev() {
+            let Some(checkpoint) = self.checkpoint(name, &sizes)? else {
+                continue;
+            };
+            match checkpoint.whole() {
+                Ok(whole) => return Ok(Some(whole)),
+                Err(error) => pass_over(name, error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The checkpoint of this step in this attempt; None where it is not whole, going by its manifest and sizes.
+    ///
+    /// # Errors
+    /// Storage that fails.
+    pub fn at(&self, attempt: u32, step: u64) -> Result<Option<Checkpoint>, CheckpointError> {
+        let name = Name { step, attempt };
+        match self.list()?.get(&name) {
+            Some(sizes) => self.checkpoint(name, sizes),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens the next attempt, numbered after all that exist, and marks it as begun.
+    ///
+    /// # Errors
+    /// Storage that fails.
     pub fn begin_attempt(&self, keep_last: usize) -> Result<Attempt, CheckpointError> {
-        let last = self
-            .attempts()?
-            .into_iter()
-            .map(|(number, _)| number)
-            .max()
-            .unwrap_or(0);
-        let number = last + 1;
-        let folder = self.folder.join(format!("attempt-{number:04}"));
-        fs::create_dir_all(&folder).map_err(|error| CheckpointError::io(&folder, error))?;
-        Ok(Attempt {
-            number,
-            folder,
-            keep_last,
-        })
+        Attempt::begin(self, keep_last)
     }
 
-    fn attempts(&self) -> Result<Vec<(u32, PathBuf)>, CheckpointError> {
-        numbered(&self.folder, "attempt-")
-    }
-
-    fn list(&self) -> Result<Vec<Checkpoint>, CheckpointError> {
-        let mut all = Vec::new();
-        for (attempt, folder) in self.attempts()? {
-            for (step, folder) in numbered(&folder, "step-")? {
-                all.push(Checkpoint {
-                    folder,
-                    step,
-                    attempt,
-                });
+    /// Sizes of the files of every checkpoint, whole or not, by checkpoint from the oldest.
+    pub(super) fn list(&self) -> Result<BTreeMap<Name, Sizes>, CheckpointError> {
+        let mut found: BTreeMap<Name, Sizes> = BTreeMap::new();
+        for Object { key, bytes, .. } in self.storage.list("", MAX_OBJECTS)? {
+            if let Some((name, file)) = Name::of_key(&key) {
+                found
+                    .entry(name)
+                    .or_default()
+                    .insert(file.to_owned(), bytes);
             }
         }
-        Ok(all)
+        Ok(found)
+    }
+
+    /// Numbers of all attempts that have left something.
+    pub(super) fn attempts(&self) -> Result<Vec<u32>, CheckpointError> {
+        let objects = self.storage.list("", MAX_OBJECTS)?;
+        let number = |key: &str| {
+            let (attempt, _) = key.split_once('/')?;
+            attempt.strip_prefix("attempt-")?.parse().ok()
+        };
+        Ok(objects
+            .iter()
+            .filter_map(|object| number(&object.key))
+            .collect())
+    }
+
+    fn checkpoint(&self, name: Name, sizes: &Sizes) -> Result<Option<Checkpoint>, CheckpointError> {
+        if !sizes.contains_key(Manifest::FILE) {
+            return Ok(None);
+        }
+        let key = format!("{name}/{}", Manifest::FILE);
+        let read = self
+            .storage
+            .get_bytes(&key, Manifest::MAX_BYTES)
+            .map_err(CheckpointError::from)
+            .and_then(|text| Manifest::parse(&text, &key))
+            .and_then(|manifest| {
+                check_sizes(name, &manifest, sizes)?;
+                Ok(manifest)
+            });
+        match read {
+            Ok(manifest) => Ok(Some(Checkpoint {
+                store: self.clone(),
+                name,
+                manifest,
+            })),
+            Err(error) => {
+                pass_over(name, error)?;
+                Ok(None)
+            }
+        }
     }
 }
 
-impl Attempt {
-    /// Where this attempt writes, logs as well as checkpoints.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
+/// Bytes of the files of a checkpoint, by name.
+type Sizes = BTreeMap<String, u64>;
 
-    /// Writes a checkpoint and then lets go of the oldest beyond `keep_last`, those of earlier attempts included.
-    ///
-    /// # Errors
-    /// What the file system says; the checkpoint then does not exist, and older ones are untouched.
-    pub fn save(
-        &self,
-        step: u64,
-        parameters: &Parameters,
-        optimizer: &Optimizer,
-        state: &impl Serialize,
-    ) -> Result<Checkpoint, CheckpointError> {
-        let folder = self.folder.join(format!("step-{step:08}"));
-        let io = |error| CheckpointError::io(&folder, error);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(io)?;
+fn check_sizes(name: Name, manifest: &Manifest, sizes: &Sizes) -> Result<(), CheckpointError> {
+    for file in manifest.names() {
+        let (found, expected) = (sizes.get(file).copied(), manifest.bytes(file));
+        if found != expected {
+            let found = found.map_or("is missing".to_owned(), |found| {
+                format!("has {found} bytes")
+            });
+            let what = format!("{found}, {} expected", expected.unwrap_or(0));
+            return Err(CheckpointError::content(format!("{name}/{file}"), what));
         }
-        fs::create_dir(&folder).map_err(io)?;
-        if let Err(error) = write(&folder, parameters, optimizer, state) {
-            // What a full disk left half-written must not keep it full; the reason to report is the first error.
-            let _ = fs::remove_dir_all(&folder);
-            return Err(error);
-        }
-        self.make_durable()?;
-        self.let_go()?;
-        Ok(Checkpoint {
-            folder,
-            step,
-            attempt: self.number,
-        })
     }
-
-    /// Flushes the entries of the folders above a checkpoint: before that, older ones must stay.
-    fn make_durable(&self) -> Result<(), CheckpointError> {
-        for folder in [Some(self.folder.as_path()), self.folder.parent()]
-            .into_iter()
-            .flatten()
-        {
-            fs::File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(|error| CheckpointError::io(folder, error))?;
-        }
-        Ok(())
-    }
-
-    /// Keeps the newest `keep_last` of this attempt, filled up with the newest of earlier ones, and removes the
-    /// rest together with what killed attempts left half-written. Later attempts are never touched.
-    fn let_go(&self) -> Result<(), CheckpointError> {
-        let store = self.folder.parent().unwrap_or(Path::new("."));
-        let mut all = CheckpointStore::new(store).list()?;
-        all.retain(|checkpoint| checkpoint.attempt <= self.number);
-        // Own ones first: an earlier attempt may have gone further, and be what this one could not continue from.
-        all.sort_by_key(|checkpoint| std::cmp::Reverse((checkpoint.attempt, checkpoint.step)));
-        let (whole, torn): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|checkpoint| checkpoint.folder.join(Manifest::FILE).exists());
-        for checkpoint in whole.iter().skip(self.keep_last.max(1)).chain(&torn) {
-            remove(&checkpoint.folder)?;
-        }
-        Ok(())
-    }
-}
-
-fn write(
-    folder: &Path,
-    parameters: &Parameters,
-    optimizer: &Optimizer,
-    state: &impl Serialize,
-) -> Result<(), CheckpointError> {
-    let model = parameters
-        .iter()
-        .map(|(name, tensor)| (name.to_owned(), tensor));
-    write_safetensors(&folder.join(MODEL), model, StoredKind::Float)?;
-    write_safetensors(
-        &folder.join(OPTIMIZER),
-        optimizer.state(),
-        StoredKind::Float,
-    )?;
-    let text = serde_json::to_vec_pretty(state)
-        .map_err(|error| CheckpointError::content(folder, error))?;
-    let path = folder.join(STATE);
-    fs::write(&path, text).map_err(|error| CheckpointError::io(&path, error))?;
-    Manifest::seal(folder, &[MODEL, OPTIMIZER, STATE])?;
     Ok(())
 }
 
-fn remove(folder: &Path) -> Result<(), CheckpointError> {
-    // Without its manifest it no longer exists, whatever happens to the rest.
-    for removed in [
-        fs::remove_file(folder.join(Manifest::FILE)),
-        fs::remove_dir_all(folder),
-    ] {
-        match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(CheckpointError::io(folder, error));
-            }
-            _ => {}
-        }
+/// Warns of a checkpoint that is not whole. What says nothing about the checkpoint, but only about the storage, is an
+/// error: it must not make a run continue from an older one.
+fn pass_over(name: Name, error: CheckpointError) -> Result<(), CheckpointError> {
+    let is_damage = match &error {
+        CheckpointError::Content { .. } => true,
+        CheckpointError::Storage(error) => matches!(
+            error,
+            StorageError::NotFound { .. }
+                | StorageError::Damaged { .. }
+                | StorageError::TooLarge { .. }
+        ),
+        CheckpointError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    };
+    if !is_damage {
+        return Err(error);
     }
+    tracing::warn!(%error, checkpoint = %name, "passing over a checkpoint that is not whole");
     Ok(())
+}
+
+impl Name {
+    /// The checkpoint and file that a key stands for.
+    fn of_key(key: &str) -> Option<(Self, &str)> {
+        let (attempt, rest) = key.strip_prefix("attempt-")?.split_once('/')?;
+        let (step, file) = rest.strip_prefix("step-")?.split_once('/')?;
+        let name = Self {
+            step: step.parse().ok()?,
+            attempt: attempt.parse().ok()?,
+        };
+        Some((name, file))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "attempt-{:04}/step-{:08}",
+            self.attempt, self.step
+        )
+    }
 }
 
 impl Checkpoint {
-    /// The run's own state, as it was given to [`Attempt::save`].
+    /// Where it lies.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.store.storage.location(), self.name)
+    }
+
+    /// Optimizer steps behind it.
+    pub fn step(&self) -> u64 {
+        self.name.step
+    }
+
+    /// The run's own state, as it was given to [`super::Snapshot::take`].
     ///
     /// # Errors
-    /// A state of another shape.
+    /// Storage that fails, or a state of another shape.
     pub fn state<S: DeserializeOwned>(&self) -> Result<S, CheckpointError> {
-        let path = self.folder.join(STATE);
-        let text = fs::read(&path).map_err(|error| CheckpointError::io(&path, error))?;
-        serde_json::from_slice(&text).map_err(|error| CheckpointError::content(&path, error))
+        let key = format!("{}/{STATE}", self.name);
+        let text = self.store.storage.get_bytes(&key, MAX_STATE_BYTES)?;
+        serde_json::from_slice(&text).map_err(|error| CheckpointError::content(&key, error))
     }
 
     /// SHA-256 of the file that holds the weights.
     ///
     /// # Errors
-    /// A manifest that has gone or changed since the checkpoint was found.
+    /// A manifest without weights.
     pub fn weights_sha256(&self) -> Result<String, CheckpointError> {
-        let manifest = Manifest::read(&self.folder)?;
-        let digest = manifest.sha256(MODEL).map(str::to_owned);
-        digest
-            .ok_or_else(|| CheckpointError::content(&self.folder, "the manifest lacks the weights"))
+        let digest = self.manifest.sha256(MODEL).map(str::to_owned);
+        digest.ok_or_else(|| CheckpointError::content(self.name, "the manifest lacks the weights"))
+    }
+
+    /// Brings every file to this machine and compares it with the manifest.
+    ///
+    /// # Errors
+    /// Storage that fails, or a file that differs.
+    pub fn whole(&self) -> Result<WholeCheckpoint, CheckpointError> {
+        let (folder, copy) = match self.store.storage.location() {
+            Location::Local(folder) => (folder.join(self.name.to_string()), None),
+            Location::S3(_) => {
+                let copy = self.fetch()?;
+                (copy.path().to_owned(), Some(copy))
+            }
+        };
+        self.manifest.compare(&folder)?;
+        Ok(WholeCheckpoint {
+            checkpoint: self.clone(),
+            folder,
+            _copy: copy,
+        })
+    }
+
+    fn fetch(&self) -> Result<TempDir, CheckpointError> {
+        let scratch = &self.store.scratch;
+        std::fs::create_dir_all(scratch).map_err(|error| CheckpointError::io(scratch, error))?;
+        let copy = tempfile::Builder::new()
+            .prefix("resume-")
+            .tempdir_in(scratch)
+            .map_err(|error| CheckpointError::io(scratch, error))?;
+        for file in self.manifest.names() {
+            let key = format!("{}/{file}", self.name);
+            self.store.storage.get_file(&key, &copy.path().join(file))?;
+        }
+        Ok(copy)
+    }
+}
+
+impl WholeCheckpoint {
+    /// What it is a copy of.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
     }
 
     /// Puts the weights back.
@@ -244,33 +324,10 @@ impl Checkpoint {
     /// # Errors
     /// Moments of another model.
     pub fn restore_optimizer(&self, optimizer: &mut Optimizer) -> Result<(), CheckpointError> {
-        let path = self.folder.join(OPTIMIZER);
-        let stored = read_safetensors(&path)?;
+        let stored = read_safetensors(&self.folder.join(OPTIMIZER))?;
+        let place = self.checkpoint.place();
         optimizer
-            .restore(stored, self.step)
-            .map_err(|error| CheckpointError::content(&path, error))
+            .restore(stored)
+            .map_err(|error| CheckpointError::content(place, error))
     }
-}
-
-/// Folders of `folder` named `<prefix><number>`; none where the folder does not exist.
-fn numbered<N: std::str::FromStr>(
-    folder: &Path,
-    prefix: &str,
-) -> Result<Vec<(N, PathBuf)>, CheckpointError> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|error| CheckpointError::io(folder, error))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|error| CheckpointError::io(folder, error))?;
-        let number = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.strip_prefix(prefix)?.parse().ok());
-        if let Some(number) = number {
-            found.push((number, entry.path()));
-        }
-    }
-    Ok(found)
 }

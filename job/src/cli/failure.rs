@@ -1,41 +1,30 @@
 //! How a failure ends the process: its exit code and its message.
 
+pub use splade_launch::ExitClass as Class;
+
 use crate::benchmark::BenchmarkError;
 use crate::checkpoint::CheckpointError;
+use crate::distributed::GangError;
 use crate::encoder::EncodeError;
 use crate::export::ExportError;
 use crate::model::ModelError;
 use crate::pipeline::PipelineError;
-use crate::training::TrainingError;
+use crate::training::{EvaluationError, TrainingError};
 use splade_data::{DataError, ShardError, SourceError, TokenizerError};
 use splade_retrieval::beir::BeirError;
 use splade_retrieval::source::SourceError as LineError;
+use splade_storage::StorageError;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
-
-/// Classes of failure by exit code, as `sysexits.h` numbers them; the operator decides by them what happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Bad arguments.
-    Usage = 64,
-    /// Bad data.
-    Data = 65,
-    /// An input is missing.
-    NoInput = 66,
-    /// A fault of the program, or a run that cannot learn.
-    Software = 70,
-    /// Stopped from outside after saving, or storage that fails.
-    Temporary = 75,
-    /// Bad configuration.
-    Configuration = 78,
-}
 
 /// What went wrong, for a person, and for the process that started this one.
 #[derive(Debug)]
 pub struct Failure {
     /// The class.
     pub class: Class,
+    /// It was asked for from outside: nothing went wrong.
+    pub interrupted: bool,
     message: String,
 }
 
@@ -52,6 +41,7 @@ impl Failure {
     pub fn new(class: Class, message: impl fmt::Display) -> Self {
         Self {
             class,
+            interrupted: false,
             message: message.to_string(),
         }
     }
@@ -69,6 +59,11 @@ impl Failure {
     /// A fault of the program.
     pub fn software(message: impl fmt::Display) -> Self {
         Self::new(Class::Software, message)
+    }
+
+    /// Storage that fails.
+    pub fn storage(error: StorageError) -> Self {
+        Self::new(class_of_storage(&error), error)
     }
 
     /// Bad configuration.
@@ -131,8 +126,39 @@ fn class_of_checkpoint(error: &CheckpointError) -> Class {
             ErrorKind::NotFound => Class::Temporary,
             _ => class_of_io(source),
         },
+        CheckpointError::Storage(error) => class_of_storage(error),
         CheckpointError::Content { .. } => Class::Data,
         CheckpointError::Model(error) => class_of_model(error),
+        CheckpointError::Away { .. } => Class::Temporary,
+        CheckpointError::Lost(_) => Class::Software,
+    }
+}
+
+/// Storage that may work again by itself is no reason to give up; what somebody must correct is.
+fn class_of_storage(error: &StorageError) -> Class {
+    match error {
+        StorageError::Io { source, .. } => class_of_io(source),
+        StorageError::Unavailable { .. } => Class::Temporary,
+        StorageError::NotFound { .. } | StorageError::NoMatch { .. } => Class::NoInput,
+        StorageError::Damaged { .. }
+        | StorageError::TooLarge { .. }
+        | StorageError::TooMany { .. } => Class::Data,
+        StorageError::Location { .. }
+        | StorageError::Key { .. }
+        | StorageError::Settings(_)
+        | StorageError::NoBucket { .. }
+        | StorageError::Denied { .. }
+        | StorageError::NoCredentials { .. }
+        | StorageError::Refused { .. }
+        | StorageError::Pattern { .. } => Class::Configuration,
+    }
+}
+
+/// A rank that does not answer has mostly died, and says why itself.
+fn class_of_gang(error: &GangError) -> Class {
+    match error {
+        GangError::Native(_) | GangError::Torch(_) => Class::Software,
+        GangError::Foreign(_) => Class::Configuration,
     }
 }
 
@@ -142,6 +168,24 @@ fn class_of_encode(error: &EncodeError) -> Class {
         EncodeError::Tokenizer(error) => class_of_data(error),
         EncodeError::Torch(_) => Class::Software,
         EncodeError::Damaged { .. } => Class::Data,
+    }
+}
+
+fn class_of_dataset(error: &BeirError) -> Class {
+    match error {
+        BeirError::MissingFile(_)
+        | BeirError::UnknownSplit { .. }
+        | BeirError::Source(LineError::Open { .. }) => Class::NoInput,
+        _ => Class::Data,
+    }
+}
+
+fn class_of_evaluation(error: &EvaluationError) -> Class {
+    match error {
+        EvaluationError::Dataset(error) => class_of_dataset(error),
+        EvaluationError::Encode(error) => class_of_encode(error),
+        EvaluationError::Index(_) => Class::Software,
+        EvaluationError::Ranking(_) | EvaluationError::NoJudgments(_) => Class::Data,
     }
 }
 
@@ -188,11 +232,15 @@ impl From<TrainingError> for Failure {
             TrainingError::Data(error) => class_of_data(error),
             TrainingError::Model(error) => class_of_model(error),
             TrainingError::Checkpoint(error) => class_of_checkpoint(error),
-            TrainingError::Native(_) | TrainingError::Torch(_) | TrainingError::Collapse(_) => {
-                Class::Software
-            }
+            TrainingError::Native(_)
+            | TrainingError::Torch(_)
+            | TrainingError::Collapse(_)
+            | TrainingError::Diverged { .. } => Class::Software,
+            TrainingError::Gang(error) => class_of_gang(error),
+            TrainingError::Evaluation(error) => class_of_evaluation(error),
             TrainingError::Log { source, .. } => class_of_io(source),
             TrainingError::OtherRun { .. }
+            | TrainingError::OtherRanks { .. }
             | TrainingError::TooLong { .. }
             | TrainingError::NothingSaved => Class::Configuration,
             TrainingError::NoTeacherScores { .. } => Class::Data,
@@ -207,14 +255,8 @@ impl From<BenchmarkError> for Failure {
         let class = match &error {
             BenchmarkError::Encode(error) => class_of_encode(error),
             BenchmarkError::Tokenizer(error) => class_of_data(error),
-            BenchmarkError::Dataset(
-                BeirError::MissingFile(_)
-                | BeirError::UnknownSplit { .. }
-                | BeirError::Source(LineError::Open { .. }),
-            ) => Class::NoInput,
-            BenchmarkError::Dataset(_)
-            | BenchmarkError::NoJudgments(_)
-            | BenchmarkError::Ranking(_) => Class::Data,
+            BenchmarkError::Dataset(error) => class_of_dataset(error),
+            BenchmarkError::NoJudgments(_) | BenchmarkError::Ranking(_) => Class::Data,
             BenchmarkError::Bm25(_) | BenchmarkError::Index(_) => Class::Software,
         };
         Self::new(class, error)
@@ -224,9 +266,15 @@ impl From<BenchmarkError> for Failure {
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         let message = error.to_string();
+        let interrupted = matches!(
+            error,
+            PipelineError::Interrupted { .. } | PipelineError::Stopped { .. }
+        );
         let class = match error {
             PipelineError::Training { source, .. } => Self::from(source).class,
             PipelineError::Benchmark { source, .. } => Self::from(source).class,
+            PipelineError::Storage { source, .. } => class_of_storage(&source),
+            PipelineError::Ranks { failure, .. } => failure.class,
             PipelineError::Export(source) => Self::from(source).class,
             PipelineError::Checkpoint(source) => Self::from(source).class,
             PipelineError::Interrupted { .. } | PipelineError::Stopped { .. } => Class::Temporary,
@@ -234,6 +282,10 @@ impl From<PipelineError> for Failure {
             PipelineError::Io { source, .. } => class_of_io(&source),
             PipelineError::Json { .. } => Class::Software,
         };
-        Self { class, message }
+        Self {
+            class,
+            interrupted,
+            message,
+        }
     }
 }

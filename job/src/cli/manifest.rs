@@ -1,8 +1,10 @@
 //! The commands that read a manifest: `validate`, `run`, `train`, `export`, and `benchmark -f`.
 
 use super::failure::Failure;
+use super::rank;
 use super::signals;
-use crate::pipeline::{Phases, leaderboard, resolve, run};
+use crate::distributed::World;
+use crate::pipeline::{Job, Phases, Ranks, leaderboard, resolve, run};
 use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::{Resource, parse};
@@ -52,20 +54,75 @@ impl ManifestFile {
     pub fn run(&self, phases: Phases) -> Result<(), Failure> {
         run_manifest(&self.file, phases)
     }
+
+    fn ranks(&self) -> Ranks {
+        Ranks::Start {
+            file: self.file.clone(),
+        }
+    }
+}
+
+/// Only train, continuing from the newest checkpoint. This is also what each rank of a gang runs.
+#[derive(Debug, Args)]
+pub struct Train {
+    #[command(flatten)]
+    file: ManifestFile,
+    /// Train this SpladeTraining of the file alone.
+    #[arg(long)]
+    training: Option<String>,
+}
+
+impl Train {
+    /// Trains, as the rank that the environment names if it names one.
+    ///
+    /// # Errors
+    /// Mistakes of the file or the environment, or the first training that fails.
+    pub fn run(&self) -> Result<(), Failure> {
+        rank::begin()?;
+        let world = World::from_environment().map_err(Failure::usage)?;
+        let ranks = world.map_or_else(|| self.file.ranks(), Ranks::One);
+        let mut job = planned(&self.file.file)?;
+        if let Some(name) = &self.training {
+            job.trainings.retain(|training| training.plan.name == *name);
+            if job.trainings.is_empty() {
+                return Err(Failure::usage(format!(
+                    "{}: there is no SpladeTraining {name}",
+                    self.file.file.display()
+                )));
+            }
+        }
+        let phases = Phases {
+            training: true,
+            export: false,
+            benchmark: false,
+        };
+        run_job(&job, phases, &ranks)
+    }
 }
 
 /// As [`ManifestFile::run`], for a path.
 pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
-    let job = resolve(&read(file)?).map_err(|errors| {
+    let ranks = Ranks::Start {
+        file: file.to_owned(),
+    };
+    run_job(&planned(file)?, phases, &ranks)
+}
+
+/// What a manifest asks for.
+pub(super) fn planned(file: &Path) -> Result<Job, Failure> {
+    resolve(&read(file)?).map_err(|errors| {
         let lines: Vec<String> = errors
             .iter()
             .map(|error| format!("{}: {error}", file.display()))
             .collect();
         Failure::configuration(lines.join("\n"))
-    })?;
+    })
+}
+
+fn run_job(job: &Job, phases: Phases, ranks: &Ranks) -> Result<(), Failure> {
     let interrupt = Arc::new(Interrupt::default());
     signals::watch(&interrupt)?;
-    let rows = run(&job, phases, &interrupt)?;
+    let rows = run(job, phases, ranks, &interrupt)?;
     if !rows.is_empty() {
         for row in &rows {
             println!("{}\n{}", row.name, row.report.table());
@@ -75,7 +132,8 @@ pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<Resource>, Failure> {
+/// The resources of a manifest.
+pub(super) fn read(file: &Path) -> Result<Vec<Resource>, Failure> {
     let size = std::fs::metadata(file)
         .map_err(|source| Failure::io(file, source))?
         .len();

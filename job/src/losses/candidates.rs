@@ -1,21 +1,8 @@
 //! Which documents of a batch a query is scored against.
 
-/// What the candidate rules need to know of a batch of B queries, B positives and N hard negatives.
-///
-/// Candidates are numbered as columns: the positives 0..B, then all hard negatives B..B+N, those of query 0 first.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// Hash of each query's text, length B.
-    pub queries: &'a [u64],
-    /// Hash of each positive's text, length B.
-    pub positives: &'a [u64],
-    /// Hash of each hard negative's text, length N.
-    pub negatives: &'a [u64],
-    /// How many hard negatives each query has, length B, summing to N.
-    pub negatives_per_query: &'a [usize],
-    /// Teacher scores of the positives (B) and of the hard negatives (N), where the data has them.
-    pub teacher: Option<(&'a [f32], &'a [f32])>,
-}
+use splade_data::BatchTexts;
+use std::collections::HashSet;
+use std::ops::Range;
 
 /// Which columns besides its own positive a query is contrasted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -38,20 +25,25 @@ pub struct CandidateRules {
     pub teacher_margin: Option<f64>,
 }
 
-/// For each query (row) which candidates (columns) stand in its softmax: `B x (B + N)`, row by row.
+/// For each query of `rows` which candidates (columns) stand in its softmax: `rows x (B + N)`, row by row.
 ///
-/// A query's own positive, column i of row i, always does.
-pub fn candidate_mask(batch: &Batch, rules: &CandidateRules) -> Vec<bool> {
+/// Candidates are numbered as columns: the positives 0..B, then all hard negatives B..B+N, those of query 0 first.
+/// `rows` are queries of the batch: all of them, or those of this rank in the batch of all ranks. A query's own
+/// positive, column i of query i, always stands there.
+pub fn candidate_mask(batch: &BatchTexts, rows: Range<usize>, rules: &CandidateRules) -> Vec<bool> {
     let queries = batch.queries.len();
     let documents: Vec<u64> = batch
         .positives
         .iter()
-        .chain(batch.negatives)
+        .chain(&batch.negatives)
         .copied()
         .collect();
-    let mut first_negative = queries;
-    let mut mask = Vec::with_capacity(queries * documents.len());
-    for row in 0..queries {
+    let mut first_negative = queries
+        + batch.negatives_per_query[..rows.start]
+            .iter()
+            .sum::<usize>();
+    let mut mask = Vec::with_capacity(rows.len() * documents.len());
+    for row in rows {
         let own_negatives = first_negative..first_negative + batch.negatives_per_query[row];
         first_negative = own_negatives.end;
         let row_start = mask.len();
@@ -64,10 +56,10 @@ pub fn candidate_mask(batch: &Batch, rules: &CandidateRules) -> Vec<bool> {
         if rules.mask_duplicates {
             mask_known_positives(batch, &documents, row, allowed);
         }
-        if let (Some(margin), Some((positive, negative))) = (rules.teacher_margin, batch.teacher) {
+        if let (Some(margin), Some(teacher)) = (rules.teacher_margin, &batch.teacher_scores) {
             for column in own_negatives {
-                allowed[column] &=
-                    f64::from(negative[column - queries]) <= f64::from(positive[row]) + margin;
+                allowed[column] &= f64::from(teacher.negatives[column - queries])
+                    <= f64::from(teacher.positives[row]) + margin;
             }
         }
         allowed[row] = true;
@@ -76,12 +68,12 @@ pub fn candidate_mask(batch: &Batch, rules: &CandidateRules) -> Vec<bool> {
 }
 
 /// Removes columns whose text is a positive of this query (or of an equal query), and repeated texts.
-fn mask_known_positives(batch: &Batch, documents: &[u64], row: usize, allowed: &mut [bool]) {
+fn mask_known_positives(batch: &BatchTexts, documents: &[u64], row: usize, allowed: &mut [bool]) {
     let known: Vec<u64> = (0..batch.queries.len())
         .filter(|&other| batch.queries[other] == batch.queries[row])
         .map(|other| batch.positives[other])
         .collect();
-    let mut seen = std::collections::HashSet::with_capacity(documents.len());
+    let mut seen = HashSet::with_capacity(documents.len());
     for (column, text) in documents.iter().enumerate() {
         if allowed[column] && (known.contains(text) || !seen.insert(text)) {
             allowed[column] = false;

@@ -1,5 +1,6 @@
 //! Learning from a teacher's scores of each query's own candidates.
 
+use splade_data::PackedScores;
 use tch::{Device, Kind, Tensor};
 
 /// The candidates that a teacher has scored: for each query its positive, then its hard negatives; ragged.
@@ -14,14 +15,12 @@ pub struct OwnCandidates {
 }
 
 impl OwnCandidates {
-    /// Lays out the candidates of B queries: `positives` has one teacher score a query, `negatives` one a hard
-    /// negative, those of query 0 first.
-    pub fn new(
-        negatives_per_query: &[usize],
-        positives: &[f32],
-        negatives: &[f32],
-        device: Device,
-    ) -> Self {
+    /// Lays out the candidates of B queries with the teacher's scores.
+    pub fn new(negatives_per_query: &[usize], scores: &PackedScores, device: Device) -> Self {
+        let PackedScores {
+            positives,
+            negatives,
+        } = scores;
         let queries = negatives_per_query.len();
         let most = negatives_per_query.iter().copied().max().unwrap_or(0);
         let width = 1 + most;

@@ -11,3 +11,14 @@ pub fn flops(representations: &Tensor) -> Tensor {
         .square()
         .sum(representations.kind())
 }
+
+/// FLOPS over the rows of all ranks together, on one of `ranks` ranks whose gradients are averaged afterwards.
+///
+/// `share` is this rank's sum of rows divided by the rows of all ranks, `[vocabulary]`, differentiable; `mean` is the
+/// sum of the shares over ranks, without gradient. The value, a scalar, is that of all rows. Its gradient with respect
+/// to `share` is `2 * mean * ranks`: averaged over ranks, that is the gradient of the value.
+pub fn global_flops(share: &Tensor, mean: &Tensor, ranks: usize) -> Tensor {
+    let value = mean.square().sum(mean.kind());
+    let slope = mean * (2.0 * ranks as f64) * (share - share.detach());
+    value + slope.sum(mean.kind())
+}

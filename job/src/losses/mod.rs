@@ -9,8 +9,8 @@ mod flops;
 mod infonce;
 mod schedule;
 
-pub use candidates::{Batch, CandidateRules, InBatch, candidate_mask};
+pub use candidates::{CandidateRules, InBatch, candidate_mask};
 pub use distillation::{OwnCandidates, kl_divergence, margin_mse};
-pub use flops::flops;
+pub use flops::{flops, global_flops};
 pub use infonce::infonce;
 pub use schedule::{FlopsSchedule, Shape};

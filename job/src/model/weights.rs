@@ -1,6 +1,7 @@
 //! Safetensors in, named parameters out, and back again. Names are those of Hugging Face throughout.
 
 use super::ModelError;
+use crate::digest::ContentDigest;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +34,21 @@ impl Parameters {
     /// Elements over all tensors.
     pub fn count(&self) -> usize {
         self.named.iter().map(|(_, tensor)| tensor.numel()).sum()
+    }
+
+    /// SHA-256 over the bytes of all tensors, in order: equal exactly for bit-identical weights.
+    ///
+    /// # Errors
+    /// libtorch out of memory.
+    pub fn digest(&self) -> Result<String, ModelError> {
+        let mut digest = ContentDigest::default();
+        for (_, tensor) in self.iter() {
+            let values = tensor.detach().f_to_device(Device::Cpu)?.f_contiguous()?;
+            let mut bytes = vec![0; values.numel() * size_of::<f32>()];
+            values.f_copy_data_u8(&mut bytes, values.numel())?;
+            digest.add(&bytes);
+        }
+        Ok(digest.finish())
     }
 
     /// Overwrites all values with those of a file that holds exactly these tensors, as a checkpoint does.

@@ -118,20 +118,34 @@ impl Optimizer {
         })
     }
 
-    /// Puts back what [`Optimizer::state`] gave after `step` updates.
+    /// All moments, to be overwritten in place. See [`Optimizer::set_steps`] for what else there is.
+    pub fn moments(&self) -> Vec<Tensor> {
+        self.state()
+            .map(|(_, moment)| moment.shallow_clone())
+            .collect()
+    }
+
+    /// Says how many updates the moments have behind them.
+    pub fn set_steps(&mut self, steps: u64) {
+        for count in self
+            .groups
+            .iter_mut()
+            .flat_map(|group| &mut group.state.steps)
+        {
+            let _ = count.fill_(steps as f64);
+        }
+    }
+
+    /// Puts back the moments that [`Optimizer::state`] gave; [`Optimizer::set_steps`] goes with it.
     ///
     /// # Errors
     /// A moment that is missing, too many, or of another shape.
-    pub fn restore(
-        &mut self,
-        mut stored: HashMap<String, Tensor>,
-        step: u64,
-    ) -> Result<(), StateMismatch> {
+    pub fn restore(&mut self, mut stored: HashMap<String, Tensor>) -> Result<(), StateMismatch> {
         for group in &mut self.groups {
             let AdamWState {
                 first_moments,
                 second_moments,
-                steps,
+                ..
             } = &mut group.state;
             for (kind, moments) in [
                 ("first_moment", first_moments),
@@ -150,9 +164,6 @@ impl Optimizer {
                     }
                     moment.copy_(&value);
                 }
-            }
-            for count in steps {
-                let _ = count.fill_(step as f64);
             }
         }
         match stored.into_keys().next() {

@@ -3,7 +3,7 @@
 use super::run::PipelineError;
 use crate::checkpoint::{CheckpointError, CheckpointStore, Manifest};
 use crate::export::{ExportPlan, ModelCard, PROVENANCE, export};
-use crate::training::{Finished, TrainingPlan, TrainingState};
+use crate::training::{Finished, TrainingPlan, TrainingState, selected};
 use serde::{Deserialize, Serialize};
 use splade_retrieval::BenchmarkReport;
 use std::fs;
@@ -69,7 +69,9 @@ pub(super) fn why_stale(
     training: &TrainingPlan,
     plan: &ExportPlan,
 ) -> Result<Option<&'static str>, PipelineError> {
-    let newest = CheckpointStore::new(&training.surroundings.checkpoints).newest()?;
+    let settings = &training.surroundings;
+    let store = CheckpointStore::open(&settings.checkpoints, &settings.scratch)?;
+    let newest = store.newest()?;
     let Some(provenance) = Provenance::read(&plan.folder) else {
         return Ok(Some(
             "its model is not exported; `splade-job run` does all phases",
@@ -84,11 +86,18 @@ pub(super) fn why_stale(
     let Some(checkpoint) = newest else {
         return Ok(None);
     };
-    if !checkpoint.state::<TrainingState>()?.is_finished() {
+    let state: TrainingState = checkpoint.state()?;
+    if !state.is_finished() {
         return Ok(Some(
             "the training is not over; `splade-job train` finishes it",
         ));
     }
+    let checkpoint = selected(&store, &state, checkpoint).map_err(|source| {
+        PipelineError::Training {
+            name: training.name.clone(),
+            source,
+        }
+    })?;
     Ok(
         (provenance.weights_sha256 != checkpoint.weights_sha256()?).then_some(
             "its export is of an earlier training; `splade-job export` brings it up to date",
@@ -96,26 +105,26 @@ pub(super) fn why_stale(
     )
 }
 
-/// Puts the scores of a model into its card, which the manifest vouches for, unless they stand there already.
+/// Puts the scores of a model into its card, which the manifest vouches for; false where they stand there already.
 pub(super) fn add_scores(
     training: &TrainingPlan,
     plan: &ExportPlan,
     scores: Vec<BenchmarkReport>,
-) -> Result<(), PipelineError> {
+) -> Result<bool, PipelineError> {
     let Some(provenance) = Provenance::read(&plan.folder) else {
-        return Ok(());
+        return Ok(false);
     };
     let text = card(training, &provenance, scores).markdown();
     let path = plan.folder.join("README.md");
     let io = |source| PipelineError::io(&path, source);
     if fs::read_to_string(&path).map_err(io)? == text {
-        return Ok(());
+        return Ok(false);
     }
     // Sealing again must not vouch for weights that were damaged in between.
     let manifest = Manifest::verify(&plan.folder)?;
     fs::write(&path, text).map_err(io)?;
     Manifest::seal(&plan.folder, &manifest.names().collect::<Vec<_>>())
-        .map(drop)
+        .map(|_| true)
         .map_err(|error: CheckpointError| error.into())
 }
 
@@ -126,7 +135,7 @@ fn card(
 ) -> ModelCard {
     ModelCard {
         name: training.name.clone(),
-        base: training.recipe.model.folder.display().to_string(),
+        base: training.recipe.model.folder.uri.clone(),
         recipe: provenance.state.recipe.clone(),
         triplets: provenance.triplets,
         steps: provenance.state.step,

@@ -3,10 +3,14 @@
 mod device;
 mod export_phase;
 mod leaderboard;
+mod mirror;
+mod ranks;
 mod reports;
 mod resolve;
 mod run;
 
 pub use leaderboard::{Row, leaderboard};
+pub use mirror::{Fetch, FetchKind, fetch};
+pub use ranks::Ranks;
 pub use resolve::{Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve};
 pub use run::{Phases, PipelineError, run};

@@ -33,7 +33,7 @@ pub(super) fn report(benchmark: &PlannedBenchmark) -> Result<BenchmarkReport, Pi
         return Ok(kept.report);
     }
     let place = place_beside(&path);
-    let device = device(benchmark.wants_gpu, &benchmark.name);
+    let device = device(benchmark.wants_gpu, 0, &benchmark.name);
     let report = run_benchmark(plan, device).map_err(|source| PipelineError::Benchmark {
         name: benchmark.name.clone(),
         source,

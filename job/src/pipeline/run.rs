@@ -3,12 +3,16 @@
 use super::device::device;
 use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
+use super::mirror::{Fetch, FetchKind, fetch, publish};
+use super::ranks::{Ranks, ranks_here, train_with_ranks};
 use super::reports::report;
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
 use crate::benchmark::BenchmarkError;
 use crate::checkpoint::CheckpointError;
+use crate::distributed::Gang;
 use crate::export::{ExportError, ExportPlan};
 use crate::training::{Finished, Interrupt, Outcome, TrainingError, load_finished, train};
+use splade_storage::{Location, StorageError};
 use std::path::{Path, PathBuf};
 
 /// Which phases run.
@@ -34,14 +38,24 @@ pub enum PipelineError {
         source: TrainingError,
     },
     /// A training was stopped from outside, after saving.
-    #[error("{name}: stopped after step {step}, saved in {checkpoint}; the same command continues", checkpoint = checkpoint.display())]
+    #[error(
+        "{name}: stopped after step {step}, saved in {checkpoints}; the same command continues"
+    )]
     Interrupted {
         /// The resource.
         name: String,
         /// Optimizer steps done.
         step: u64,
-        /// The checkpoint.
-        checkpoint: PathBuf,
+        /// Where the checkpoints are.
+        checkpoints: Location,
+    },
+    /// A training with several ranks.
+    #[error("{name}: {failure}")]
+    Ranks {
+        /// The resource.
+        name: String,
+        /// What ended the gang.
+        failure: splade_launch::Failure,
     },
     /// Stopped from outside between two phases.
     #[error("{name}: stopped; what is done is kept, and the same command continues")]
@@ -64,6 +78,14 @@ pub enum PipelineError {
         name: String,
         /// What happened.
         source: BenchmarkError,
+    },
+    /// What lies in object storage.
+    #[error("{name}: {source}")]
+    Storage {
+        /// The resource.
+        name: String,
+        /// What happened.
+        source: StorageError,
     },
     /// An export.
     #[error(transparent)]
@@ -102,10 +124,21 @@ impl PipelineError {
 ///
 /// # Errors
 /// The first resource that fails; what was done before stays done.
-pub fn run(job: &Job, phases: Phases, interrupt: &Interrupt) -> Result<Vec<Row>, PipelineError> {
+pub fn run(
+    job: &Job,
+    phases: Phases,
+    ranks: &Ranks,
+    interrupt: &Interrupt,
+) -> Result<Vec<Row>, PipelineError> {
+    let gang = ranks.join(&job.trainings)?;
+    let company = Company {
+        ranks,
+        gang: gang.as_ref(),
+        interrupt,
+    };
     let mut rows = Vec::new();
     for training in &job.trainings {
-        run_training(training, phases, interrupt, &mut rows)?;
+        run_training(training, phases, company, &mut rows)?;
     }
     if phases.benchmark {
         for benchmark in &job.benchmarks {
@@ -115,21 +148,46 @@ pub fn run(job: &Job, phases: Phases, interrupt: &Interrupt) -> Result<Vec<Row>,
     Ok(rows)
 }
 
+/// Who else takes part in a training.
+#[derive(Clone, Copy)]
+struct Company<'a> {
+    ranks: &'a Ranks,
+    /// The other ranks, where this process is one of several.
+    gang: Option<&'a Gang>,
+    interrupt: &'a Interrupt,
+}
+
 fn run_training(
     training: &PlannedTraining,
     phases: Phases,
-    interrupt: &Interrupt,
+    company: Company,
     rows: &mut Vec<Row>,
 ) -> Result<(), PipelineError> {
     let name = || training.plan.name.clone();
+    let stored = |source| PipelineError::Storage {
+        name: name(),
+        source,
+    };
+    if let Some(published) = &training.publish {
+        let earlier = Fetch {
+            uri: published.to_string(),
+            kind: FetchKind::FolderIfPresent,
+        };
+        fetch(&[earlier]).map_err(stored)?;
+    }
     if phases.training || phases.export {
-        let finished = finish(training, phases, interrupt)?;
+        // What ranks need their launcher has fetched.
+        if company.gang.is_none() {
+            fetch(&training.fetches).map_err(stored)?;
+        }
+        let finished = finish(training, phases, company)?;
         if phases.export
             && let Some(export) = &training.export
+            && export_finished(&training.plan, export, &finished)?
         {
-            export_finished(&training.plan, export, &finished)?;
+            publish_export(training, export)?;
         }
-        if interrupt.is_requested() {
+        if company.interrupt.is_requested() {
             return Err(PipelineError::Stopped { name: name() });
         }
     }
@@ -151,7 +209,7 @@ fn run_training(
 fn finish(
     training: &PlannedTraining,
     phases: Phases,
-    interrupt: &Interrupt,
+    company: Company,
 ) -> Result<Finished, PipelineError> {
     let plan = &training.plan;
     let name = || plan.name.clone();
@@ -159,28 +217,36 @@ fn finish(
         name: name(),
         source,
     };
-    let device = device(training.wants_gpu, &plan.name);
+    let here = || device(training.wants_gpu, 0, &plan.name);
+    let solo = || Gang::solo(here());
+    let over = || load_finished(plan, here()).map_err(failed);
     if !phases.training {
-        return load_finished(plan, device).map_err(failed)?.ok_or_else(|| {
-            PipelineError::NotTrained {
-                name: name(),
-                reason: "the training is not over; `splade-job train` finishes it",
-            }
+        return over()?.ok_or_else(|| PipelineError::NotTrained {
+            name: name(),
+            reason: "the training is not over; `splade-job train` finishes it",
         });
     }
-    if training.ranks > 1 {
-        tracing::warn!(
-            "{}: the manifest describes {ranks} ranks, this process is one: the batch is {ranks} times smaller",
-            plan.name,
-            ranks = training.ranks
-        );
-    }
-    match train(plan, device, interrupt).map_err(failed)? {
+    let outcome = match (company.gang, company.ranks) {
+        (Some(gang), _) => train(plan, gang, company.interrupt),
+        (None, Ranks::Start { file }) => {
+            let ranks = ranks_here(training);
+            if ranks > 1 {
+                train_with_ranks(training, ranks, file, company.interrupt)?;
+                return over()?.ok_or_else(|| PipelineError::NotTrained {
+                    name: name(),
+                    reason: "its ranks have left before the end",
+                });
+            }
+            train(plan, &solo(), company.interrupt)
+        }
+        (None, Ranks::One(_)) => train(plan, &solo(), company.interrupt),
+    };
+    match outcome.map_err(failed)? {
         Outcome::Finished(finished) => Ok(*finished),
-        Outcome::Interrupted { step, checkpoint } => Err(PipelineError::Interrupted {
+        Outcome::Interrupted { step, checkpoints } => Err(PipelineError::Interrupted {
             name: name(),
             step,
-            checkpoint,
+            checkpoints,
         }),
     }
 }
@@ -198,10 +264,28 @@ fn run_benchmarks(
         .iter()
         .map(|row| row.report.clone())
         .collect();
-    add_scores(&training.plan, export, scores)
+    if add_scores(&training.plan, export, scores)? {
+        publish_export(training, export)?;
+    }
+    Ok(())
+}
+
+/// Takes the export to object storage, where the manifest wants it there.
+fn publish_export(training: &PlannedTraining, export: &ExportPlan) -> Result<(), PipelineError> {
+    let Some(location) = &training.publish else {
+        return Ok(());
+    };
+    publish(&export.folder, location).map_err(|source| PipelineError::Storage {
+        name: training.plan.name.clone(),
+        source,
+    })
 }
 
 fn run_one(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
+    fetch(&benchmark.fetches).map_err(|source| PipelineError::Storage {
+        name: benchmark.name.clone(),
+        source,
+    })?;
     Ok(Row {
         name: benchmark.name.clone(),
         report: report(benchmark)?,

@@ -2,7 +2,7 @@
 
 use super::plan::{Length, OptimizerPlan, Warmup};
 use crate::optimizer::LearningRate;
-use splade_data::DistributedSampler;
+use splade_data::{DistributedSampler, EpochOrder};
 
 /// The fixed arithmetic of a run over `triplets` examples of one rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub struct Window {
     pub epoch: u64,
     /// Index of the first micro-batch inside the epoch.
     pub first_batch: usize,
-    /// Example indices of each micro-batch. The last of an epoch may be short, and so may the last batch.
-    pub batches: Vec<Vec<u32>>,
+    /// Example indices by micro-batch and rank. The last window of an epoch may be short, and so may the last batch;
+    /// all ranks have batches of the same length.
+    pub batches: Vec<Vec<Vec<u32>>>,
 }
 
 impl Course {
@@ -54,13 +55,17 @@ impl Course {
     }
 
     /// The micro-batches of window `window` of an epoch, given the epoch's order.
-    pub fn window(&self, epoch: u64, window: u64, order: &[u32]) -> Window {
+    pub fn window(&self, epoch: u64, window: u64, order: &EpochOrder) -> Window {
         let first_batch = window as usize * self.accumulation;
-        let batches = order
-            .chunks(self.batch_size)
-            .skip(first_batch)
+        let last_batch = order.share().div_ceil(self.batch_size);
+        let batches = (first_batch..last_batch)
             .take(self.accumulation)
-            .map(<[u32]>::to_vec)
+            .map(|batch| {
+                let first = batch * self.batch_size;
+                (0..order.ranks())
+                    .map(|rank| order.slice(rank, first..first + self.batch_size))
+                    .collect()
+            })
             .collect();
         Window {
             epoch,
@@ -87,29 +92,27 @@ impl Course {
 
 /// The order of one epoch at a time, made when it is first asked for.
 #[derive(Debug)]
-pub struct EpochOrder {
+pub struct Orders {
     sampler: DistributedSampler,
-    epoch: Option<u64>,
-    order: Vec<u32>,
+    newest: Option<(u64, EpochOrder)>,
 }
 
-impl EpochOrder {
+impl Orders {
     /// Orders from this sampler.
     pub fn new(sampler: DistributedSampler) -> Self {
         Self {
             sampler,
-            epoch: None,
-            order: Vec::new(),
+            newest: None,
         }
     }
 
-    /// Example indices of `epoch` in order.
-    pub fn of(&mut self, epoch: u64) -> &[u32] {
-        if self.epoch != Some(epoch) {
-            self.order = self.sampler.epoch(epoch);
-            self.epoch = Some(epoch);
-        }
-        &self.order
+    /// The order of `epoch`.
+    pub fn of(&mut self, epoch: u64) -> &EpochOrder {
+        let known = self.newest.take().filter(|(known, _)| *known == epoch);
+        let (_, order) = self
+            .newest
+            .insert(known.unwrap_or_else(|| (epoch, self.sampler.epoch(epoch))));
+        order
     }
 }
 

@@ -24,11 +24,19 @@ fn plan(length: Length, batch_size: usize, accumulation: usize) -> OptimizerPlan
 
 #[test]
 fn every_triplet_of_an_epoch_is_taken_once_short_tails_included() {
-    for (triplets, batch_size, accumulation) in
-        [(9, 4, 3), (9, 4, 2), (8, 4, 2), (1, 4, 3), (17, 1, 5)]
-    {
-        let course = Course::new(triplets, &plan(Length::Epochs(2), batch_size, accumulation));
-        let order: Vec<u32> = (0..triplets as u32).rev().collect();
+    for (triplets, ranks, batch_size, accumulation) in [
+        (9, 1, 4, 3),
+        (9, 1, 4, 2),
+        (8, 1, 4, 2),
+        (1, 1, 4, 3),
+        (17, 1, 1, 5),
+        (18, 2, 4, 2),
+        (12, 4, 2, 1),
+    ] {
+        let sampler = DistributedSampler::new(triplets, ranks, 0).unwrap();
+        let plan = plan(Length::Epochs(2), batch_size, accumulation);
+        let course = Course::new(sampler.share(), &plan);
+        let order = sampler.epoch(1);
         let mut taken = Vec::new();
         for step in 0..course.steps_per_epoch() {
             let (epoch, window) = course.place(course.steps_per_epoch() + step);
@@ -36,16 +44,35 @@ fn every_triplet_of_an_epoch_is_taken_once_short_tails_included() {
             let window = course.window(epoch, window, &order);
             assert_eq!(window.first_batch, step as usize * accumulation);
             assert!((1..=accumulation).contains(&window.batches.len()));
-            assert!(
-                window
-                    .batches
-                    .iter()
-                    .all(|batch| (1..=batch_size).contains(&batch.len()))
-            );
-            taken.extend(window.batches.concat());
+            for batch in &window.batches {
+                assert_eq!(batch.len(), ranks);
+                assert!((1..=batch_size).contains(&batch[0].len()));
+                assert!(batch.iter().all(|rank| rank.len() == batch[0].len()));
+                taken.extend(batch.concat());
+            }
         }
-        assert_eq!(taken, order);
+        taken.sort_unstable();
+        assert_eq!(taken, (0..triplets as u32).collect::<Vec<_>>());
         assert_eq!(course.total_steps, 2 * course.steps_per_epoch());
+    }
+}
+
+#[test]
+fn two_ranks_take_together_what_one_takes_alone() {
+    let alone = DistributedSampler::new(24, 1, 3).unwrap();
+    let pair = DistributedSampler::new(24, 2, 3).unwrap();
+    let whole = Course::new(alone.share(), &plan(Length::Epochs(1), 8, 1));
+    let half = Course::new(pair.share(), &plan(Length::Epochs(1), 4, 1));
+    for step in 0..3 {
+        let sorted = |window: Window| {
+            let mut all = window.batches.concat().concat();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(
+            sorted(whole.window(0, step, &alone.epoch(0))),
+            sorted(half.window(0, step, &pair.epoch(0)))
+        );
     }
 }
 

@@ -18,6 +18,23 @@ pub enum TrainingError {
     /// The bridge.
     #[error(transparent)]
     Native(#[from] splade_native::NativeError),
+    /// The evaluation.
+    #[error(transparent)]
+    Evaluation(#[from] super::evaluation::EvaluationError),
+    /// The other ranks.
+    #[error(transparent)]
+    Gang(#[from] crate::distributed::GangError),
+    /// Ranks that should hold the same weights do not.
+    #[error(
+        "rank {rank} ends step {step} with other weights than rank 0: its device or memory is faulty, or ranks run \
+         different versions of splade-job"
+    )]
+    Diverged {
+        /// The rank.
+        rank: usize,
+        /// Optimizer steps done.
+        step: u64,
+    },
     /// libtorch.
     #[error(transparent)]
     Torch(#[from] tch::TchError),
@@ -35,14 +52,26 @@ pub enum TrainingError {
     /// The checkpoint belongs to another recipe or other data.
     #[error(
         "{checkpoint} was written by another run: {differences}. Give this run a checkpoint.uri of its own, \
-         or undo the change to continue",
-        checkpoint = checkpoint.display()
+         or undo the change to continue"
     )]
     OtherRun {
         /// The newest whole checkpoint.
-        checkpoint: PathBuf,
+        checkpoint: String,
         /// What differs.
         differences: String,
+    },
+    /// The checkpoint belongs to another gang.
+    #[error(
+        "{checkpoint} was written by another run: it ran on {then} ranks, this run has {now}, and its batches would be \
+         others. Give this run a checkpoint.uri of its own, or {then} ranks"
+    )]
+    OtherRanks {
+        /// The newest whole checkpoint.
+        checkpoint: String,
+        /// Ranks that wrote it.
+        then: usize,
+        /// Ranks of this run.
+        now: usize,
     },
     /// The loss needs teacher scores that the data does not have.
     #[error(
@@ -61,10 +90,10 @@ pub enum TrainingError {
     )]
     NothingSaved,
     /// `initFrom` names a training that has not finished.
-    #[error("initFrom: there is no finished training in {checkpoints}; run that one first", checkpoints = checkpoints.display())]
+    #[error("initFrom: there is no finished training in {checkpoints}; run that one first")]
     PhaseNotOver {
         /// Its checkpoints.
-        checkpoints: PathBuf,
+        checkpoints: String,
     },
     /// Sequence lengths that the model does not have.
     #[error("{field} is {asked}, but the model takes at most {most} tokens")]

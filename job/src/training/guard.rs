@@ -1,6 +1,7 @@
 //! Stops a run that can no longer learn, and says where.
 
-use super::step::{ACTIVE_DIMENSIONS_DOCUMENT, ACTIVE_DIMENSIONS_QUERY, MEASURES};
+use super::exchange::{BatchReport, StepReport};
+use super::loss::{ACTIVE_DIMENSIONS_DOCUMENT, ACTIVE_DIMENSIONS_QUERY, MEASURES};
 
 /// Share of the vocabulary from which on a vector counts as dense.
 const DENSE_SHARE: f64 = 0.99;
@@ -14,7 +15,7 @@ const EMPTY_ROWS: usize = 64;
 pub enum Collapse {
     /// A value is not finite.
     #[error(
-        "step {step}, epoch {epoch}, batch {batch} (triplets {triplets:?}): {measure} is {value}. \
+        "step {step}, epoch {epoch}, batch {batch} of rank {rank} (triplets {triplets:?}): {measure} is {value}. \
          Lower optimizer.learningRate, or look at these triplets"
     )]
     NotFinite {
@@ -24,6 +25,8 @@ pub enum Collapse {
         epoch: u64,
         /// Micro-batch of the epoch, from 0.
         batch: usize,
+        /// The rank whose batch it is.
+        rank: usize,
         /// Indices of the first triplets of that batch.
         triplets: Vec<u32>,
         /// What is not finite.
@@ -90,8 +93,8 @@ pub struct Place<'a> {
     pub epoch: u64,
     /// First micro-batch of the window inside the epoch.
     pub first_batch: usize,
-    /// Example indices of the window's micro-batches.
-    pub batches: &'a [Vec<u32>],
+    /// Example indices of the window by micro-batch and rank.
+    pub batches: &'a [Vec<Vec<u32>>],
 }
 
 /// Watches the measures of every optimizer step.
@@ -130,28 +133,26 @@ impl Guard {
         }
     }
 
-    /// Looks at the measures of each micro-batch of a step and at its gradient norm.
+    /// Looks at the measures of each micro-batch of all ranks at a step and at the gradient norm.
     ///
     /// # Errors
     /// The first reason why the run cannot go on.
-    pub fn look(
-        &mut self,
-        place: Place,
-        measured: &[Vec<f64>],
-        gradient_norm: f64,
-    ) -> Result<(), Collapse> {
+    pub fn look(&mut self, place: Place, report: &StepReport) -> Result<(), Collapse> {
         let mut dense = None;
-        for (offset, values) in measured.iter().enumerate() {
-            check_finite(place, offset, values)?;
-            self.check_empty(place, offset, values)?;
-            dense = self.find_dense(place, offset, values).or(dense);
+        for offset in 0..place.batches.len() {
+            for (rank, batches) in report.ranks.iter().enumerate() {
+                let BatchReport { values, .. } = &batches[offset];
+                check_finite(place, offset, rank, values)?;
+                self.check_empty(place, offset, values)?;
+                dense = self.find_dense(place, offset, values).or(dense);
+            }
         }
-        if !gradient_norm.is_finite() {
+        if !report.gradient_norm.is_finite() {
             return Err(Collapse::Gradient {
                 step: place.step,
                 epoch: place.epoch,
                 batch: place.first_batch,
-                value: gradient_norm,
+                value: report.gradient_norm,
             });
         }
         self.dense_steps = if dense.is_some() {
@@ -168,7 +169,7 @@ impl Guard {
     fn check_empty(&mut self, place: Place, offset: usize, values: &[f64]) -> Result<(), Collapse> {
         for side in &mut self.sides {
             side.empty_rows = if values[side.measure] == 0.0 {
-                side.empty_rows + place.batches[offset].len()
+                side.empty_rows + place.batches[offset].first().map_or(0, Vec::len)
             } else {
                 0
             };
@@ -201,14 +202,19 @@ impl Guard {
     }
 }
 
-fn check_finite(place: Place, offset: usize, values: &[f64]) -> Result<(), Collapse> {
+fn check_finite(place: Place, offset: usize, rank: usize, values: &[f64]) -> Result<(), Collapse> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(index) => Err(Collapse::NotFinite {
             step: place.step,
             epoch: place.epoch,
             batch: place.first_batch + offset,
-            triplets: place.batches[offset].iter().take(8).copied().collect(),
+            rank,
+            triplets: place.batches[offset][rank]
+                .iter()
+                .take(8)
+                .copied()
+                .collect(),
             measure: MEASURES[index],
             value: values[index],
         }),

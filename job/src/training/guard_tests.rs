@@ -9,9 +9,17 @@ fn measures(query: f64, document: f64) -> Vec<f64> {
     values
 }
 
+fn batch_report(values: &[f64]) -> BatchReport {
+    BatchReport {
+        values: values.to_vec(),
+        tokens: 100,
+        flops: 1.0,
+    }
+}
+
 /// Looks at `steps` steps of one batch of 8 with these measures; gives the step and reason of the first refusal.
 fn watch(guard: &mut Guard, steps: u64, values: &[f64], norm: f64) -> Option<(u64, Collapse)> {
-    let batches = [vec![3u32; ROWS]];
+    let batches = [vec![vec![3u32; ROWS]]];
     (0..steps).find_map(|step| {
         let place = Place {
             step,
@@ -19,7 +27,13 @@ fn watch(guard: &mut Guard, steps: u64, values: &[f64], norm: f64) -> Option<(u6
             first_batch: step as usize,
             batches: &batches,
         };
-        let refused = guard.look(place, &[values.to_vec()], norm).err()?;
+        let report = StepReport {
+            ranks: vec![vec![batch_report(values)]],
+            gradient_norm: norm,
+            stop: false,
+            save: false,
+        };
+        let refused = guard.look(place, &report).err()?;
         Some((step, refused))
     })
 }
@@ -81,4 +95,34 @@ fn what_is_not_finite_is_named_with_its_triplets() {
     assert_eq!((measure, triplets), ("infonce", vec![3; ROWS]));
     let gradient = watch(&mut Guard::new(9), 1, &measures(1.0, 1.0), f64::INFINITY);
     assert!(matches!(gradient, Some((0, Collapse::Gradient { .. }))));
+}
+
+#[test]
+fn the_batch_of_another_rank_is_named_as_such() {
+    let mut values = measures(1.0, 1.0);
+    values[2] = f64::INFINITY;
+    let report = StepReport {
+        ranks: vec![
+            vec![batch_report(&measures(1.0, 1.0))],
+            vec![batch_report(&values)],
+        ],
+        gradient_norm: f64::NAN,
+        stop: false,
+        save: false,
+    };
+    let place = Place {
+        step: 4,
+        epoch: 0,
+        first_batch: 8,
+        batches: &[vec![vec![1, 2], vec![30, 40]]],
+    };
+    let message = Guard::new(9).look(place, &report).unwrap_err().to_string();
+    for part in [
+        "step 4",
+        "batch 8 of rank 1",
+        "[30, 40]",
+        "flops_query is inf",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
 }

@@ -1,63 +1,68 @@
 //! What a run starts from: initial weights, tokenizer, token shards.
 
 use super::error::TrainingError;
-use super::plan::{InitialWeights, LossPlan, ModelPlan, SpecialTokenPolicy, TrainingPlan};
+use super::plan::{InitialWeights, Input, LossPlan, ModelPlan, SpecialTokenPolicy, TrainingPlan};
+use super::result::selected;
 use super::state::TrainingState;
+use super::step::MicroBatch;
 use crate::checkpoint::{Checkpoint, CheckpointStore};
 use crate::digest::ContentDigest;
-use crate::model::{SpecialTokens, Splade, weight_files};
-use splade_data::{PackedBatch, ShardSpec, Shards, Tokenizer};
-use std::path::{Path, PathBuf};
+use crate::model::{SpecialTokens, Splade, SpladeOptions, weight_files};
+use splade_data::{BatchTexts, Example, PackedBatch, ShardSpec, Shards, Tokenizer};
+use splade_storage::Location;
+use std::path::PathBuf;
+use tch::Device;
 
 /// Puts another run's weights, or those of a folder, in the place of the base model's.
 pub(super) fn load_initial_weights(
     model: &Splade,
-    weights: Option<&InitialWeights>,
+    plan: &TrainingPlan,
 ) -> Result<(), TrainingError> {
-    match weights {
+    match &plan.recipe.model.weights {
         None => {}
-        Some(InitialWeights::Folder(folder)) => model.load_weights(folder)?,
-        Some(InitialWeights::Checkpoints(folder)) => {
-            phase_before(folder)?.restore_model(model.parameters())?;
-        }
+        Some(InitialWeights::Folder(folder)) => model.load_weights(&folder.path)?,
+        Some(InitialWeights::Checkpoints(location)) => phase_before(location, plan)?
+            .whole()?
+            .restore_model(model.parameters())?,
     }
     Ok(())
 }
 
-/// The last checkpoint of a training that must be over.
-fn phase_before(checkpoints: &Path) -> Result<Checkpoint, TrainingError> {
+/// The result of a training that must be over: its best checkpoint where it has selected one, else its last.
+fn phase_before(location: &Location, plan: &TrainingPlan) -> Result<Checkpoint, TrainingError> {
     let not_over = || TrainingError::PhaseNotOver {
-        checkpoints: checkpoints.to_owned(),
+        checkpoints: location.to_string(),
     };
-    let checkpoint = CheckpointStore::new(checkpoints)
-        .newest()?
-        .ok_or_else(not_over)?;
-    if !checkpoint.state::<TrainingState>()?.is_finished() {
+    let store = CheckpointStore::open(location, &plan.surroundings.scratch)?;
+    let newest = store.newest()?.ok_or_else(not_over)?;
+    let state: TrainingState = newest.state()?;
+    if !state.is_finished() {
         return Err(not_over());
     }
-    Ok(checkpoint)
+    selected(&store, &state, newest)
 }
 
 /// Digest of what the weights are at step 0: a run whose base has changed is another run.
-pub(super) fn starting_point(plan: &ModelPlan) -> Result<String, TrainingError> {
+pub(super) fn starting_point(training: &TrainingPlan) -> Result<String, TrainingError> {
+    let plan = &training.recipe.model;
     let mut digest = ContentDigest::default();
     let mut add = |path: PathBuf| {
         digest
             .add_file(&path)
             .map_err(|source| crate::model::ModelError::Io { path, source })
     };
-    add(plan.folder.join("config.json"))?;
+    add(plan.folder.path.join("config.json"))?;
     match &plan.weights {
-        Some(InitialWeights::Checkpoints(folder)) => {
-            digest.add(phase_before(folder)?.weights_sha256()?);
+        Some(InitialWeights::Checkpoints(location)) => {
+            digest.add(phase_before(location, training)?.weights_sha256()?);
         }
         Some(InitialWeights::Folder(folder)) => {
-            weight_files(folder)?
+            weight_files(&folder.path)?
                 .into_iter()
                 .try_for_each(|path| add(path).map(drop))?;
         }
         None => {
-            weight_files(&plan.folder)?
+            weight_files(&plan.folder.path)?
                 .into_iter()
                 .try_for_each(|path| add(path).map(drop))?;
         }
@@ -81,7 +86,7 @@ pub(super) fn check_teacher_scores(plan: &LossPlan, shards: &Shards) -> Result<(
 
 /// The tokenizer as this policy wants texts encoded.
 pub(super) fn load_tokenizer(plan: &ModelPlan) -> Result<Tokenizer, TrainingError> {
-    let tokenizer = Tokenizer::from_folder(&plan.folder)?;
+    let tokenizer = Tokenizer::from_folder(&plan.folder.path)?;
     Ok(match plan.special_tokens {
         SpecialTokenPolicy::Omit => tokenizer.omitting_special_tokens(),
         SpecialTokenPolicy::Keep => tokenizer,
@@ -89,7 +94,7 @@ pub(super) fn load_tokenizer(plan: &ModelPlan) -> Result<Tokenizer, TrainingErro
 }
 
 /// What the model masks under this policy.
-pub(super) fn special_tokens(policy: SpecialTokenPolicy, tokenizer: &Tokenizer) -> SpecialTokens {
+fn special_tokens(policy: SpecialTokenPolicy, tokenizer: &Tokenizer) -> SpecialTokens {
     match policy {
         SpecialTokenPolicy::Keep => SpecialTokens::Keep,
         SpecialTokenPolicy::Omit => SpecialTokens::Mask {
@@ -100,7 +105,7 @@ pub(super) fn special_tokens(policy: SpecialTokenPolicy, tokenizer: &Tokenizer) 
 }
 
 /// Whether tokenizer, lengths and model belong together.
-pub(super) fn check_fit(
+fn check_fit(
     model: &Splade,
     tokenizer: &Tokenizer,
     plan: &TrainingPlan,
@@ -127,15 +132,36 @@ pub(super) fn check_fit(
     Ok(())
 }
 
+/// The model in the base's weights, with which tokenizer and lengths must fit.
+pub(super) fn open_model(
+    plan: &TrainingPlan,
+    tokenizer: &Tokenizer,
+    device: Device,
+) -> Result<Splade, TrainingError> {
+    let recipe = &plan.recipe;
+    let options = SpladeOptions {
+        precision: recipe.optimizer.precision,
+        special_tokens: special_tokens(recipe.model.special_tokens, tokenizer),
+        device,
+    };
+    let model = Splade::from_folder(&recipe.model.folder.path, options)?;
+    check_fit(&model, tokenizer, plan)?;
+    Ok(model)
+}
+
 /// The token shards of these files, made if they do not exist yet.
 pub(super) fn open_shards(
     plan: &TrainingPlan,
-    globs: &[String],
+    globs: &[Input],
     tokenizer: &Tokenizer,
 ) -> Result<Shards, TrainingError> {
     let data = &plan.recipe.data;
+    let globs: Vec<String> = globs
+        .iter()
+        .map(|input| input.path.to_string_lossy().into_owned())
+        .collect();
     let spec = ShardSpec {
-        files: splade_data::expand(globs)?,
+        files: splade_data::expand(&globs)?,
         query_max_length: data.query_max_length,
         document_max_length: data.document_max_length,
         hard_negatives: data.hard_negatives,
@@ -149,11 +175,33 @@ pub(super) fn open_shards(
     )?)
 }
 
-/// These triplets, packed.
-pub(super) fn collate(shards: &Shards, triplets: &[u32]) -> Result<PackedBatch, TrainingError> {
+/// The triplets of one micro-batch by rank: those of rank `own` packed, and of the others what the loss asks for.
+pub(super) fn collate(
+    shards: &Shards,
+    by_rank: &[Vec<u32>],
+    own: usize,
+    plan: &LossPlan,
+) -> Result<MicroBatch, TrainingError> {
+    let rows = PackedBatch::collate(&examples(shards, &by_rank[own])?)?;
+    if !plan.is_shared() {
+        let texts = vec![rows.texts.clone()];
+        return Ok(MicroBatch {
+            rows,
+            texts,
+            own: 0,
+        });
+    }
+    let texts = by_rank
+        .iter()
+        .map(|triplets| Ok(BatchTexts::of(&examples(shards, triplets)?)))
+        .collect::<Result<_, TrainingError>>()?;
+    Ok(MicroBatch { rows, texts, own })
+}
+
+fn examples(shards: &Shards, triplets: &[u32]) -> Result<Vec<Example>, TrainingError> {
     let examples = triplets
         .iter()
         .map(|&index| shards.example(index as usize))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(PackedBatch::collate(&examples)?)
+        .collect::<Result<_, _>>()?;
+    Ok(examples)
 }

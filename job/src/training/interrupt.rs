@@ -11,7 +11,7 @@ pub struct Interrupt {
 
 /// While it lives, a request is answered by a checkpoint.
 #[derive(Debug)]
-pub(super) struct Saving<'a>(&'a Interrupt);
+pub struct Answering<'a>(&'a Interrupt);
 
 impl Interrupt {
     /// Asks the run to leave. False where it would not hear: no training is in its loop, so there is nothing to
@@ -26,13 +26,15 @@ impl Interrupt {
         self.requested.load(Ordering::SeqCst)
     }
 
-    pub(super) fn saving(&self) -> Saving<'_> {
+    /// From now on, and as long as the result lives, a request is answered by a checkpoint: by a training in its loop,
+    /// or by ranks that are asked in their turn.
+    pub fn answering(&self) -> Answering<'_> {
         self.saving.store(true, Ordering::SeqCst);
-        Saving(self)
+        Answering(self)
     }
 }
 
-impl Drop for Saving<'_> {
+impl Drop for Answering<'_> {
     fn drop(&mut self) {
         self.0.saving.store(false, Ordering::SeqCst);
     }

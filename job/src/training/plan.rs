@@ -4,7 +4,10 @@ use crate::losses::{CandidateRules, FlopsSchedule};
 use crate::model::Precision;
 use crate::optimizer::{AdamWSettings, Decay};
 use serde::Serialize;
+use splade_retrieval::Metric;
+use splade_storage::Location;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A training that can start.
 #[derive(Clone, Debug, Serialize)]
@@ -36,8 +39,14 @@ pub struct Recipe {
 pub struct Surroundings {
     /// Folder of the token shards.
     pub shard_cache: PathBuf,
-    /// Folder of the checkpoints.
-    pub checkpoints: PathBuf,
+    /// Where the checkpoints are.
+    pub checkpoints: Location,
+    /// Folder of this machine for what is on its way to or from there.
+    pub scratch: PathBuf,
+    /// How long storage may fail before the training does.
+    pub storage_timeout: Duration,
+    /// How long ranks wait for one another.
+    pub gang_timeout: Duration,
     /// Optimizer steps between two checkpoints.
     pub every_steps: Option<u64>,
     /// Minutes between two checkpoints.
@@ -48,8 +57,62 @@ pub struct Surroundings {
     pub resume: bool,
     /// Optimizer steps between two log lines.
     pub log_every: u64,
-    /// Folder of TensorBoard event files.
-    pub tensorboard: Option<PathBuf>,
+    /// TensorBoard event files.
+    pub tensorboard: Option<TensorBoard>,
+    /// Retrieval evaluation while training.
+    pub evaluation: Option<EvaluationPlan>,
+    /// With gradient caching, the most tokens that go through the model at once.
+    pub gradient_caching_tokens: Option<usize>,
+}
+
+/// Retrieval evaluation while training.
+#[derive(Clone, Debug)]
+pub struct EvaluationPlan {
+    /// Name of the data set.
+    pub dataset: String,
+    /// A BEIR folder.
+    pub folder: PathBuf,
+    /// Which `qrels/<split>.tsv`.
+    pub split: String,
+    /// Optimizer steps between two evaluations; there is one more at the end.
+    pub every_steps: u64,
+    /// The metric that checkpoints are compared by.
+    pub metric: Metric,
+    /// The best checkpoint is the result of the training, instead of the last.
+    pub select_best: bool,
+    /// Evaluations in a row without a better metric that end the training.
+    pub patience: Option<u32>,
+}
+
+impl EvaluationPlan {
+    /// What its values are of: those of another subject do not compare.
+    pub(super) fn subject(&self) -> String {
+        format!("{} of {} ({})", self.metric, self.dataset, self.split)
+    }
+}
+
+/// A file, folder or glob that a run reads: what the manifest calls it, and where it is on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// As the manifest has it. Two runs have the same input when this is the same.
+    pub uri: String,
+    /// On this machine.
+    pub path: PathBuf,
+}
+
+impl Serialize for Input {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.uri)
+    }
+}
+
+/// Where TensorBoard event files go.
+#[derive(Clone, Debug)]
+pub struct TensorBoard {
+    /// The folder of this machine in which they grow.
+    pub folder: PathBuf,
+    /// Where they are stored with every checkpoint, if not there.
+    pub publish: Option<Location>,
 }
 
 /// How special tokens such as `[CLS]` and `[SEP]` take part.
@@ -66,7 +129,7 @@ pub enum SpecialTokenPolicy {
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelPlan {
     /// A Hugging Face folder.
-    pub folder: PathBuf,
+    pub folder: Input,
     /// Where the weights come from, if not from that folder.
     pub weights: Option<InitialWeights>,
     /// How special tokens take part.
@@ -79,18 +142,18 @@ pub struct ModelPlan {
 #[derive(Clone, Debug, Serialize)]
 pub enum InitialWeights {
     /// A folder with `model.safetensors`.
-    Folder(PathBuf),
-    /// The newest checkpoint of another training, which must be over.
-    Checkpoints(PathBuf),
+    Folder(Input),
+    /// The result of another training, which must be over, among its checkpoints.
+    Checkpoints(#[serde(serialize_with = "location_text")] Location),
 }
 
 /// The triplets.
 #[derive(Clone, Debug, Serialize)]
 pub struct DataPlan {
     /// Globs of training files.
-    pub train: Vec<String>,
+    pub train: Vec<Input>,
     /// Globs of validation files; empty for none.
-    pub validation: Vec<String>,
+    pub validation: Vec<Input>,
     /// Longest query, in tokens.
     pub query_max_length: usize,
     /// Longest document, in tokens.
@@ -110,6 +173,8 @@ pub struct LossPlan {
     pub flops: FlopsPlan,
     /// Which documents a query is scored against.
     pub candidates: CandidateRules,
+    /// The documents of all ranks are candidates, not only those of the query's own rank.
+    pub cross_rank: bool,
     /// Learning from teacher scores.
     pub distillation: Option<DistillationPlan>,
 }
@@ -138,8 +203,19 @@ pub struct FlopsPlan {
     pub negative: Option<f64>,
     /// The document term averages over positives and hard negatives together.
     pub documents_with_negatives: bool,
+    /// Over what the mean is taken.
+    pub scope: FlopsScope,
     /// Course of the weights.
     pub schedule: FlopsSchedule,
+}
+
+/// Over what FLOPS takes its mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum FlopsScope {
+    /// The micro-batch of each rank by itself.
+    Rank,
+    /// The micro-batches of all ranks together.
+    Global,
 }
 
 /// Weights of the distillation losses.
@@ -195,6 +271,13 @@ pub enum Warmup {
     Ratio(f64),
     /// Optimizer steps.
     Steps(u64),
+}
+
+fn location_text<S: serde::Serializer>(
+    location: &Location,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(location)
 }
 
 fn precision_name<S: serde::Serializer>(

@@ -1,16 +1,18 @@
 //! One line every few steps: what the steps since the last line measured, on average.
 
+use super::exchange::StepReport;
+use super::loss::{FlopsWeights, MEASURES};
 use super::plan::OptimizerPlan;
-use super::step::{FlopsWeights, MEASURES, Measured};
-use super::throughput::{measured_peak, training_flops};
-use crate::model::{ModelConfig, Splade};
+use super::throughput::measured_peak;
+use crate::model::Splade;
 use crate::telemetry::{EventFile, MetricsLog, Progress, format_duration, peak_resident_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What a line says. Losses and active dimensions are means over the micro-batches since the line before.
+/// What a line says. Losses and active dimensions are means over the micro-batches of all ranks since the line before,
+/// and speeds are those of all ranks together.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
     /// Optimizer steps done.
@@ -34,9 +36,9 @@ pub struct Line {
     pub tokens_per_second: f64,
     /// Triplets a second.
     pub triplets_per_second: f64,
-    /// Model FLOPs utilisation on real tokens, against a large matrix product on this device.
+    /// Model FLOPs utilisation on real tokens, against a large matrix product on as many such devices.
     pub mfu: f64,
-    /// Peak resident memory of the process, MiB.
+    /// Peak resident memory of the process of rank 0, MiB.
     pub peak_memory_mib: u64,
     /// Seconds to the end at this pace.
     pub eta_seconds: u64,
@@ -48,7 +50,6 @@ pub struct Reporter {
     log: MetricsLog,
     events: Option<EventFile>,
     progress: Progress,
-    config: ModelConfig,
     peak_flops: f64,
     log_every: u64,
     total_steps: u64,
@@ -105,13 +106,13 @@ impl Reporter {
         extent: Extent,
         model: &Splade,
         plan: &OptimizerPlan,
+        ranks: usize,
     ) -> std::io::Result<Self> {
         Ok(Self {
             log: MetricsLog::open(&folder.join("metrics.jsonl"))?,
             events: tensorboard.map(EventFile::create).transpose()?,
             progress: Progress::new("training", extent.total_steps, extent.done),
-            config: model.config().clone(),
-            peak_flops: measured_peak(model.device(), plan.precision),
+            peak_flops: measured_peak(model.device(), plan.precision) * ranks as f64,
             log_every,
             total_steps: extent.total_steps,
             steps_per_epoch: extent.steps_per_epoch,
@@ -119,15 +120,17 @@ impl Reporter {
         })
     }
 
-    /// Takes in one micro-batch: its measures as read from the device, and its row lengths.
-    pub fn gather(&mut self, values: &[f64], measured: &Measured, lengths: &[i64]) {
-        for (sum, value) in self.since.sums.iter_mut().zip(values) {
-            *sum += value;
+    /// Takes in the micro-batches of a step, of `triplets` triplets over all ranks.
+    pub fn gather(&mut self, report: &StepReport, triplets: usize) {
+        for batch in report.ranks.iter().flatten() {
+            for (sum, value) in self.since.sums.iter_mut().zip(&batch.values) {
+                *sum += value;
+            }
+            self.since.batches += 1;
+            self.since.tokens += batch.tokens;
+            self.since.flops += batch.flops;
         }
-        self.since.batches += 1;
-        self.since.triplets += measured.triplets;
-        self.since.tokens += measured.tokens;
-        self.since.flops += training_flops(&self.config, lengths);
+        self.since.triplets += triplets;
     }
 
     /// Leaves out time that was not spent training from the speed that the next line tells.
@@ -208,7 +211,7 @@ impl Reporter {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn add_scalar(&mut self, step: u64, name: &'static str, value: f64) -> std::io::Result<()> {
+    pub fn add_scalar(&mut self, step: u64, name: &str, value: f64) -> std::io::Result<()> {
         self.log
             .add(&serde_json::json!({ "step": step, name: value }))?;
         if let Some(events) = &mut self.events {

@@ -1,5 +1,6 @@
 //! What a checkpoint remembers of the run itself.
 
+use super::evaluation::{Best, Standing};
 use super::plan::{Length, TrainingPlan};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,38 +20,21 @@ pub struct TrainingState {
     /// Digest of the configuration and the weights that the run started from.
     pub starting_point: String,
     /// Ranks that trained together.
-    pub world_size: u32,
+    pub world_size: usize,
+    /// What evaluations have found, where there are any.
+    pub standing: Option<Standing>,
     /// Version of this program.
     pub version: String,
 }
 
 impl TrainingState {
-    /// The state of a run after `step` optimizer steps.
-    pub fn new(
-        plan: &TrainingPlan,
-        data_fingerprint: &str,
-        starting_point: &str,
-        step: u64,
-        total_steps: u64,
-    ) -> Self {
-        Self {
-            step,
-            total_steps,
-            recipe: Self::recipe_of(plan),
-            data_fingerprint: data_fingerprint.to_owned(),
-            starting_point: starting_point.to_owned(),
-            world_size: 1,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
     /// The recipe of a plan as it stands in a state.
     pub fn recipe_of(plan: &TrainingPlan) -> Value {
         // Plain data: it always serialises, and a null would only refuse to resume.
         serde_json::to_value(&plan.recipe).unwrap_or(Value::Null)
     }
 
-    /// What sets another state's run apart from this one; None where this run may continue from it.
+    /// What sets another state's run apart from this one; None where it is the same, whatever ranks it runs on.
     pub fn differences(&self, other: &Self) -> Option<String> {
         let mut differences = Vec::new();
         compare("", &self.recipe, &other.recipe, &mut differences);
@@ -63,18 +47,24 @@ impl TrainingState {
                 "the weights or the config.json that it started from (model.base, initFrom) have changed".to_owned(),
             );
         }
-        if self.world_size != other.world_size {
-            differences.push(format!(
-                "it ran on {} ranks, this run has {}",
-                other.world_size, self.world_size
-            ));
-        }
         (!differences.is_empty()).then(|| differences.join("; "))
     }
 
-    /// Whether the run is over.
+    /// The checkpoint that is the result of the run, where evaluations select it; None where that is the last one.
+    pub fn selected(&self) -> Option<&Best> {
+        self.standing
+            .as_ref()
+            .filter(|standing| standing.selects)
+            .and_then(|standing| standing.best.as_ref())
+    }
+
+    /// Whether the run is over: all steps are done, or evaluations ended it early.
     pub fn is_finished(&self) -> bool {
         self.step >= self.total_steps
+            || self
+                .standing
+                .as_ref()
+                .is_some_and(|standing| standing.stopped_early)
     }
 }
 

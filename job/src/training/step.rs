@@ -1,165 +1,150 @@
-//! One micro-batch: forward, loss parts, backward. Nothing here waits for the device.
+//! One micro-batch: forward, loss, backward. Nothing here waits for the device.
 
-use super::plan::LossPlan;
-use crate::losses::{
-    Batch, OwnCandidates, candidate_mask, flops, infonce, kl_divergence, margin_mse,
-};
-use crate::model::{ModelError, Splade};
-use splade_data::PackedBatch;
+use super::error::TrainingError;
+use super::loss::{FlopsWeights, GangTexts, loss};
+use super::plan::{LossPlan, TrainingPlan};
+use super::throughput::training_flops;
+use crate::distributed::Gang;
+use crate::model::Splade;
+use splade_data::{BatchTexts, PackedBatch};
+use splade_native::Reducer;
 use tch::{Kind, Tensor};
-
-/// Names of what a micro-batch measures, in the order of [`Measured::values`].
-pub const MEASURES: [&str; 9] = [
-    "loss",
-    "infonce",
-    "flops_query",
-    "flops_document",
-    "flops_negative",
-    "margin_mse",
-    "kl",
-    "active_dimensions_query",
-    "active_dimensions_document",
-];
-
-/// Place of the queries' mean active dimensions in [`MEASURES`].
-pub(super) const ACTIVE_DIMENSIONS_QUERY: usize = 7;
-/// Place of the documents' mean active dimensions in [`MEASURES`].
-pub(super) const ACTIVE_DIMENSIONS_DOCUMENT: usize = 8;
 
 /// What one micro-batch measured, still on the device.
 #[derive(Debug)]
 pub struct Measured {
-    /// One value for each of [`MEASURES`], `[9]`, `f32`. Regularisers without their weights.
+    /// One value for each of [`super::MEASURES`], `[9]`, `f32`.
     pub values: Tensor,
-    /// Triplets of the batch.
-    pub triplets: usize,
     /// Real tokens of the batch.
     pub tokens: usize,
+    /// Floating point operations of forward and backward on real tokens.
+    pub flops: f64,
 }
 
-/// Weights of the regulariser at one optimizer step.
-#[derive(Clone, Copy, Debug)]
-pub struct FlopsWeights {
-    /// On queries.
-    pub query: f64,
-    /// On documents.
-    pub document: f64,
-    /// On hard negatives by themselves.
-    pub negative: Option<f64>,
+/// A micro-batch with what the loss must know of the other ranks' ones.
+#[derive(Debug)]
+pub struct MicroBatch {
+    /// This rank's rows.
+    pub rows: PackedBatch,
+    /// Texts by rank; this rank's alone where the loss shares nothing.
+    pub texts: Vec<BatchTexts>,
+    /// Place of this rank in `texts`.
+    pub own: usize,
 }
 
-impl FlopsWeights {
-    /// The weights at optimizer step `step`.
-    pub fn at(plan: &LossPlan, step: u64) -> Self {
-        let ratio = plan.flops.schedule.ratio(step);
-        Self {
-            query: plan.flops.query * ratio,
-            document: plan.flops.document * ratio,
-            negative: plan.flops.negative.map(|target| target * ratio),
+impl MicroBatch {
+    fn gang_texts(&self) -> GangTexts<'_> {
+        GangTexts {
+            by_rank: &self.texts,
+            own: self.own,
         }
     }
 }
 
-/// The loss of one packed batch and its parts.
-///
-/// # Errors
-/// A row that does not fit the model, or libtorch out of memory.
-pub fn forward(
-    model: &Splade,
-    batch: &PackedBatch,
-    plan: &LossPlan,
-    weights: FlopsWeights,
-) -> Result<(Tensor, Measured), ModelError> {
-    let rows = model.pack(&batch.ids, &batch.lengths)?;
-    let all = model.forward(&rows)?;
-    let queries = batch.negatives_per_query.len() as i64;
-    let documents = rows.rows() as i64 - queries;
-    let query = all.narrow(0, 0, queries);
-    let document = all.narrow(0, queries, documents);
-    let positive = document.narrow(0, 0, queries);
-    let negative = document.narrow(0, queries, documents - queries);
-    let scores = query.f_matmul(&document.tr())?;
+/// What every micro-batch of a step has in common.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The model.
+    pub model: &'a Splade,
+    /// The recipe.
+    pub plan: &'a TrainingPlan,
+    /// The ranks.
+    pub gang: &'a Gang,
+    /// Weights of the regulariser.
+    pub weights: FlopsWeights,
+    /// Micro-batches of the step: gradients are their mean.
+    pub batches: usize,
+}
 
-    let zero = || Tensor::zeros([], (Kind::Float, model.device()));
-    let contrastive = infonce(&scores, &candidates(batch, plan, model), plan.temperature);
-    let flops_query = flops(&query);
-    let flops_document = flops(if plan.flops.documents_with_negatives {
-        &document
-    } else {
-        &positive
-    });
-    let flops_negative = if documents > queries {
-        flops(&negative)
-    } else {
-        zero()
-    };
-    let mut loss = &contrastive * plan.info_nce
-        + &flops_query * weights.query
-        + &flops_document * weights.document;
-    if let Some(weight) = weights.negative {
-        loss += &flops_negative * weight;
-    }
-    let (mut mse, mut kl) = (zero(), zero());
-    if let (Some(distillation), Some(teacher)) = (&plan.distillation, &batch.teacher_scores) {
-        let own = OwnCandidates::new(
-            &batch.negatives_per_query,
-            &teacher.positives,
-            &teacher.negatives,
-            model.device(),
-        );
-        if let Some(weight) = distillation.margin_mse {
-            mse = margin_mse(&scores, &own);
-            loss += &mse * weight;
-        }
-        if let Some(weight) = distillation.kl {
-            kl = kl_divergence(&scores, &own, distillation.temperature);
-            loss += &kl * weight;
-        }
-    }
-    let active = |rows: &Tensor| rows.detach().gt(0.0).sum(Kind::Float) / rows.size()[0] as f64;
-    let (active_query, active_document) = (active(&query), active(&document));
-    let values = [
-        &loss,
-        &contrastive,
-        &flops_query,
-        &flops_document,
-        &flops_negative,
-        &mse,
-        &kl,
-        &active_query,
-        &active_document,
-    ]
-    .map(Tensor::detach);
-    let values = Tensor::f_stack(&values, 0)?;
-    Ok((
-        loss,
-        Measured {
+impl Step<'_> {
+    /// Adds the gradient of one micro-batch to the parameters. With a `reducer`, the gradients gathered so far become
+    /// the mean over ranks by the time this returns.
+    ///
+    /// # Errors
+    /// A row that does not fit the model, a rank that does not answer, or libtorch out of memory.
+    pub fn forward_and_backward(
+        &self,
+        batch: &MicroBatch,
+        reducer: Option<&mut Reducer>,
+    ) -> Result<Measured, TrainingError> {
+        let values = match self.plan.surroundings.gradient_caching_tokens {
+            Some(tokens) if batch.rows.ids.len() > tokens => {
+                self.in_pieces(batch, tokens, reducer)?
+            }
+            _ => self.at_once(batch, reducer)?,
+        };
+        Ok(Measured {
             values,
-            triplets: queries as usize,
-            tokens: rows.tokens(),
-        },
-    ))
+            tokens: batch.rows.ids.len(),
+            flops: training_flops(self.model.config(), &batch.rows.lengths),
+        })
+    }
+
+    fn at_once(
+        &self,
+        batch: &MicroBatch,
+        reducer: Option<&mut Reducer>,
+    ) -> Result<Tensor, TrainingError> {
+        let rows = self.model.pack(&batch.rows.ids, &batch.rows.lengths)?;
+        let parts = self.loss(&self.model.forward(&rows)?, batch)?;
+        backward(&(parts.loss / self.batches as f64), reducer)?;
+        Ok(parts.values)
+    }
+
+    /// Gradient caching (Gao et al., arXiv 2101.06983): representations of all pieces without gradient, the loss and
+    /// its gradient with respect to them, then each piece once more with the gradient handed on. Exact; memory is that
+    /// of one piece, at the price of a second forward pass.
+    fn in_pieces(
+        &self,
+        batch: &MicroBatch,
+        most_tokens: usize,
+        mut reducer: Option<&mut Reducer>,
+    ) -> Result<Tensor, TrainingError> {
+        let pieces = batch.rows.pieces(most_tokens);
+        let forward =
+            |(ids, lengths): (&[i64], &[i64])| self.model.forward(&self.model.pack(ids, lengths)?);
+        let representations: Vec<Tensor> = tch::no_grad(|| {
+            pieces
+                .iter()
+                .map(|&piece| forward(piece))
+                .collect::<Result<_, _>>()
+        })?;
+        let representations = Tensor::f_cat(&representations, 0)?.set_requires_grad(true);
+        let parts = self.loss(&representations, batch)?;
+        (parts.loss / self.batches as f64).f_backward()?;
+        let gradient = representations.grad();
+        let mut first = 0;
+        for (index, &piece) in pieces.iter().enumerate() {
+            let rows = piece.1.len() as i64;
+            let handed_on = forward(piece)? * gradient.narrow(0, first, rows);
+            let is_last = index + 1 == pieces.len();
+            let reducer = reducer.take_if(|_| is_last);
+            backward(&handed_on.f_sum(Kind::Float)?, reducer)?;
+            first += rows;
+        }
+        Ok(parts.values)
+    }
+
+    fn loss(
+        &self,
+        representations: &Tensor,
+        batch: &MicroBatch,
+    ) -> Result<super::loss::LossParts, TrainingError> {
+        let plan: &LossPlan = &self.plan.recipe.loss;
+        loss(
+            representations,
+            batch.gang_texts(),
+            plan,
+            self.weights,
+            self.gang,
+        )
+    }
 }
 
-fn candidates(batch: &PackedBatch, plan: &LossPlan, model: &Splade) -> Tensor {
-    let queries = batch.negatives_per_query.len();
-    let (query_texts, documents) = batch.text_ids.split_at(queries);
-    let (positives, negatives) = documents.split_at(queries);
-    let teacher = batch
-        .teacher_scores
-        .as_ref()
-        .map(|scores| (&scores.positives[..], &scores.negatives[..]));
-    let mask = candidate_mask(
-        &Batch {
-            queries: query_texts,
-            positives,
-            negatives,
-            negatives_per_query: &batch.negatives_per_query,
-            teacher,
-        },
-        &plan.candidates,
-    );
-    Tensor::from_slice(&mask)
-        .view([queries as i64, -1])
-        .to(model.device())
+/// Runs backward; with a reducer, the gradients gathered so far become their mean over ranks.
+fn backward(loss: &Tensor, reducer: Option<&mut Reducer>) -> Result<(), TrainingError> {
+    match reducer {
+        Some(reducer) => Ok(reducer.backward(loss)?),
+        None => Ok(loss.f_backward()?),
+    }
 }

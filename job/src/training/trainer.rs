@@ -2,19 +2,22 @@
 
 use super::course::Window;
 use super::error::TrainingError;
+use super::exchange::{StepReport, Wishes, exchange};
 use super::guard::Place;
 use super::inputs::collate;
 use super::interrupt::Interrupt;
+use super::keeper::Keeper;
+use super::launcher::Launcher;
+use super::loss::{FlopsWeights, GangTexts, INFONCE, loss};
 use super::plan::TrainingPlan;
 use super::prepare::Run;
-use super::report::{Extent, Reporter};
-use super::state::TrainingState;
-use super::step::{FlopsWeights, MEASURES, Measured, forward};
-use crate::checkpoint::Attempt;
-use crate::model::Splade;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-use tch::{Device, Kind, Tensor};
+use super::result::Finished;
+use super::step::Step;
+use crate::distributed::Gang;
+use splade_launch::Phase;
+use splade_storage::Location;
+use std::time::Instant;
+use tch::{Kind, Tensor};
 
 /// How a training ended.
 #[derive(Debug)]
@@ -25,221 +28,196 @@ pub enum Outcome {
     Interrupted {
         /// Optimizer steps done.
         step: u64,
-        /// The checkpoint.
-        checkpoint: PathBuf,
+        /// Where the checkpoints are.
+        checkpoints: Location,
     },
 }
 
-/// A trained model with what describes it.
-#[derive(Debug)]
-pub struct Finished {
-    /// The model.
-    pub model: Splade,
-    /// The last state.
-    pub state: TrainingState,
-    /// Triplets in the training data.
-    pub triplets: usize,
-    /// SHA-256 of the last checkpoint's weights.
-    pub weights_sha256: String,
-}
-
-/// Trains by `plan` until the end or until `interrupt` asks, resuming from the newest checkpoint if there is one.
+/// Trains by `plan`, as one of the ranks of `gang`, until the end or until `interrupt` asks some rank, resuming from
+/// the newest checkpoint if there is one.
 ///
 /// # Errors
-/// Bad data or weights, a collapsed run, or storage that fails; see [`TrainingError`].
+/// Bad data or weights, a collapsed run, ranks that do not answer, or storage that fails; see [`TrainingError`].
 pub fn train(
     plan: &TrainingPlan,
-    device: Device,
+    gang: &Gang,
     interrupt: &Interrupt,
 ) -> Result<Outcome, TrainingError> {
-    let mut run = Run::prepare(plan, device, plan.surroundings.resume)?;
+    let mut run = Run::prepare(plan, gang, plan.surroundings.resume)?;
     if run.is_over() {
-        return run.finish();
+        return Ok(Outcome::Finished(Box::new(run.finish()?)));
     }
-    let attempt = run.store.begin_attempt(plan.surroundings.keep_last)?;
-    let mut reporter = run.reporter(&attempt)?;
-    let _saving = interrupt.saving();
-    let mut last_saved = Instant::now();
+    let mut keeper = Keeper::open(&run)?;
+    let _answering = interrupt.answering();
+    // A run that was stopped right after a step at which an evaluation was due.
+    run.evaluate_if_due(&mut keeper)?;
     while !run.is_over() {
-        run.step(&mut reporter)?;
-        let stop = interrupt.is_requested();
-        if !(stop || run.is_over() || run.is_checkpoint_due(last_saved)) {
-            continue;
-        }
-        let pause = Instant::now();
-        let checkpoint = run.save(&attempt)?;
-        if stop && !run.is_over() {
+        let wishes = Wishes {
+            stop: interrupt.is_requested(),
+            save: keeper.is_save_due(),
+        };
+        let report = run.step(&mut keeper, wishes)?;
+        if report.stop && !run.is_over() {
+            keeper.enter(Phase::Saving, run.step);
+            keeper.save(&run)?;
+            keeper.finish(gang)?;
             return Ok(Outcome::Interrupted {
                 step: run.step,
-                checkpoint,
+                checkpoints: plan.surroundings.checkpoints.clone(),
             });
         }
-        if let Some(loss) = run.validation_loss(interrupt)? {
-            let logged = reporter.add_scalar(run.step, "validation_loss", loss);
-            logged.map_err(|source| run.log_error(source))?;
+        let is_best = run.evaluate_if_due(&mut keeper)?;
+        if is_best || report.save || run.is_over() || run.is_checkpoint_step() {
+            keeper.save(&run)?;
+            run.validate(&mut keeper)?;
         }
-        reporter.leave_out(pause.elapsed());
-        last_saved = Instant::now();
     }
-    run.finish()
-}
-
-/// The model of a training that is over; None where steps are left. Nothing is trained.
-///
-/// # Errors
-/// As [`train`].
-pub fn load_finished(
-    plan: &TrainingPlan,
-    device: Device,
-) -> Result<Option<Finished>, TrainingError> {
-    let run = Run::prepare(plan, device, true)?;
-    if !run.is_over() {
-        return Ok(None);
-    }
-    match run.finish()? {
-        Outcome::Finished(finished) => Ok(Some(*finished)),
-        Outcome::Interrupted { .. } => Ok(None),
-    }
+    run.compare_ranks()?;
+    keeper.enter(Phase::Saving, run.step);
+    keeper.finish(gang)?;
+    let finished = run.finish()?;
+    Launcher::from_env().tell_finished(&finished.weights_sha256);
+    Ok(Outcome::Finished(Box::new(finished)))
 }
 
 impl Run<'_> {
-    fn is_over(&self) -> bool {
-        self.step >= self.course.total_steps
-    }
-
-    fn reporter(&self, attempt: &Attempt) -> Result<Reporter, TrainingError> {
-        let settings = &self.plan.surroundings;
-        let extent = Extent {
-            done: self.step,
-            total_steps: self.course.total_steps,
-            steps_per_epoch: self.course.steps_per_epoch(),
-        };
-        Reporter::open(
-            attempt.folder(),
-            settings.tensorboard.as_deref(),
-            settings.log_every,
-            extent,
-            &self.model,
-            &self.plan.recipe.optimizer,
-        )
-        .map_err(|source| self.log_error(source))
-    }
-
-    fn log_error(&self, source: std::io::Error) -> TrainingError {
-        TrainingError::Log {
-            path: self.plan.surroundings.checkpoints.clone(),
-            source,
-        }
+    pub(super) fn is_over(&self) -> bool {
+        self.state().is_finished()
     }
 
     /// One optimizer step: forward and backward of each micro-batch, clip, update.
-    fn step(&mut self, reporter: &mut Reporter) -> Result<(), TrainingError> {
+    fn step(&mut self, keeper: &mut Keeper, wishes: Wishes) -> Result<StepReport, TrainingError> {
         let (epoch, window) = self.course.place(self.step);
-        let window = self.course.window(epoch, window, self.order.of(epoch));
+        let window = self.course.window(epoch, window, self.orders.of(epoch));
         let weights = FlopsWeights::at(&self.plan.recipe.loss, self.step);
-        let mut batches = Vec::with_capacity(window.batches.len());
-        for triplets in &window.batches {
-            let batch = collate(&self.shards, triplets)?;
-            let (loss, measured) = forward(&self.model, &batch, &self.plan.recipe.loss, weights)?;
+        let step = Step {
+            model: &self.model,
+            plan: self.plan,
+            gang: self.gang,
+            weights,
             // A short window at the end of an epoch divides by what it really has.
-            (loss / window.batches.len() as f64).f_backward()?;
-            batches.push((measured, batch.lengths));
+            batches: window.batches.len(),
+        };
+        let mut measured = Vec::with_capacity(window.batches.len());
+        for (index, by_rank) in window.batches.iter().enumerate() {
+            let batch = collate(
+                &self.shards,
+                by_rank,
+                self.gang.rank(),
+                &self.plan.recipe.loss,
+            )?;
+            // Gradients cross ranks once a step, with those of the last micro-batch.
+            let is_last = index + 1 == window.batches.len();
+            let reducer = self.reducer.as_mut().filter(|_| is_last);
+            measured.push(step.forward_and_backward(&batch, reducer)?);
         }
         let norm = self
             .optimizer
             .clip_gradients(self.plan.recipe.optimizer.gradient_clip)?;
-        let gradient_norm = self.read(&window, &batches, &norm, reporter)?;
+        let report = exchange(self.gang, &measured, &norm, wishes)?;
+        self.look(&window, &report)?;
         let rate = self.learning_rate.at(self.step);
         self.optimizer.step(rate)?;
         self.step += 1;
-        reporter
-            .end_step(self.step, rate, weights, gradient_norm)
-            .map_err(|source| self.log_error(source))?;
-        Ok(())
+        let triplets = window.batches.iter().flatten().map(Vec::len).sum();
+        keeper.log_step(self.step, &report, triplets, rate, weights)?;
+        Ok(report)
     }
 
-    /// The one time a step waits for the device: all its measures in one transfer, looked at before the update.
-    fn read(
-        &mut self,
-        window: &Window,
-        batches: &[(Measured, Vec<i64>)],
-        norm: &Tensor,
-        reporter: &mut Reporter,
-    ) -> Result<f64, TrainingError> {
-        let mut values: Vec<Tensor> = batches
-            .iter()
-            .map(|(measured, _)| measured.values.shallow_clone())
-            .collect();
-        values.push(norm.view([1]));
-        let mut values: Vec<f64> = Vec::try_from(Tensor::f_cat(&values, 0)?.to_kind(Kind::Double))?;
-        let norm = values.pop().unwrap_or(f64::NAN);
-        let rows: Vec<Vec<f64>> = values.chunks(MEASURES.len()).map(<[f64]>::to_vec).collect();
+    fn look(&mut self, window: &Window, report: &StepReport) -> Result<(), TrainingError> {
         let place = Place {
             step: self.step,
             epoch: window.epoch,
             first_batch: window.first_batch,
             batches: &window.batches,
         };
-        self.guard.look(place, &rows, norm)?;
-        for (row, (measured, lengths)) in rows.iter().zip(batches) {
-            reporter.gather(row, measured, lengths);
-        }
-        Ok(norm)
+        Ok(self.guard.look(place, report)?)
     }
 
-    fn is_checkpoint_due(&self, last_saved: Instant) -> bool {
-        let settings = &self.plan.surroundings;
-        settings
+    fn is_checkpoint_step(&self) -> bool {
+        self.plan
+            .surroundings
             .every_steps
             .is_some_and(|every| self.step.is_multiple_of(every))
-            || settings
-                .every_minutes
-                .is_some_and(|every| last_saved.elapsed() >= Duration::from_secs(60 * every))
     }
 
-    fn save(&mut self, attempt: &Attempt) -> Result<PathBuf, TrainingError> {
-        let state = self.state();
-        let checkpoint =
-            attempt.save(self.step, self.model.parameters(), &self.optimizer, &state)?;
-        let folder = checkpoint.folder.clone();
-        tracing::info!(step = self.step, checkpoint = %folder.display(), "checkpoint");
-        self.newest = Some(checkpoint);
-        Ok(folder)
-    }
-
-    /// Mean InfoNCE over the validation triplets, batched as in training. None where there are none, or no time.
-    fn validation_loss(&self, interrupt: &Interrupt) -> Result<Option<f64>, TrainingError> {
-        let Some(shards) = &self.validation else {
-            return Ok(None);
+    /// Evaluates at the steps that the plan names and at the end; true where the model is the best so far and is to be
+    /// kept.
+    fn evaluate_if_due(&mut self, keeper: &mut Keeper) -> Result<bool, TrainingError> {
+        let (Some(plan), Some(evaluator), Some(standing)) = (
+            &self.plan.surroundings.evaluation,
+            &self.evaluator,
+            &mut self.standing,
+        ) else {
+            return Ok(false);
         };
-        let weights = FlopsWeights {
-            query: 0.0,
-            document: 0.0,
-            negative: None,
-        };
-        let indices: Vec<u32> = (0..shards.len() as u32).collect();
-        let mut sum = 0.0;
-        for triplets in indices.chunks(self.plan.recipe.optimizer.batch_size) {
-            if interrupt.is_requested() {
-                return Ok(None);
-            }
-            let batch = collate(shards, triplets)?;
-            let (_, measured) =
-                tch::no_grad(|| forward(&self.model, &batch, &self.plan.recipe.loss, weights))?;
-            sum += measured.values.f_get(1)?.f_double_value(&[])? * triplets.len() as f64;
+        let is_last = self.step >= self.course.total_steps;
+        let is_due = self.step > 0 && (is_last || self.step.is_multiple_of(plan.every_steps));
+        if !is_due || standing.last_step == Some(self.step) {
+            return Ok(false);
         }
-        Ok(Some(sum / shards.len() as f64))
+        let pause = Instant::now();
+        keeper.enter(Phase::Evaluating, self.step);
+        let metrics = evaluator.evaluate(&self.model, &self.tokenizer, self.gang)?;
+        let value = metrics.get(plan.metric);
+        let is_best = standing.take_in(self.step, keeper.attempt(), value, plan.patience);
+        keeper.log_evaluation(self.step, &metrics, standing)?;
+        keeper.leave_out(pause.elapsed());
+        Ok(is_best && plan.select_best)
     }
 
-    fn finish(self) -> Result<Outcome, TrainingError> {
-        let state = self.state();
-        let triplets = self.shards.len();
-        let newest = self.newest.ok_or(TrainingError::NothingSaved)?;
-        Ok(Outcome::Finished(Box::new(Finished {
-            weights_sha256: newest.weights_sha256()?,
-            model: self.model,
-            state,
-            triplets,
-        })))
+    /// Mean InfoNCE over the validation triplets, batched as in training and spread over the ranks.
+    fn validate(&self, keeper: &mut Keeper) -> Result<(), TrainingError> {
+        let Some(shards) = &self.validation else {
+            return Ok(());
+        };
+        let pause = Instant::now();
+        keeper.enter(Phase::Evaluating, self.step);
+        let solo = Gang::solo(self.model.device());
+        let mut plan = self.plan.recipe.loss.clone();
+        plan.cross_rank = false;
+        let indices: Vec<u32> = (0..shards.len() as u32).collect();
+        let mut sum = Tensor::zeros([], (Kind::Double, self.model.device()));
+        let batches = indices.chunks(self.plan.recipe.optimizer.batch_size);
+        for triplets in batches.skip(self.gang.rank()).step_by(self.gang.size()) {
+            let batch = collate(shards, &[triplets.to_vec()], 0, &plan)?;
+            let texts = GangTexts {
+                by_rank: &batch.texts,
+                own: 0,
+            };
+            let parts = tch::no_grad(|| {
+                let rows = self.model.pack(&batch.rows.ids, &batch.rows.lengths)?;
+                let representations = self.model.forward(&rows)?;
+                loss(&representations, texts, &plan, FlopsWeights::NONE, &solo)
+            })?;
+            sum += parts.values.get(INFONCE as i64) * triplets.len() as f64;
+        }
+        let sum = self
+            .gang
+            .sum("the validation loss", &sum)?
+            .f_double_value(&[])?;
+        keeper.log_scalar(self.step, "validation_loss", sum / shards.len() as f64)?;
+        keeper.leave_out(pause.elapsed());
+        Ok(())
+    }
+
+    /// Makes sure that the ranks have kept in step: bit for bit the same weights on all of them.
+    fn compare_ranks(&self) -> Result<(), TrainingError> {
+        if self.gang.size() == 1 {
+            return Ok(());
+        }
+        let digest = self.model.parameters().digest()?;
+        tracing::info!(rank = self.gang.rank(), weights_digest = %digest, "the weights of this rank");
+        if self
+            .gang
+            .value_of_first("the digest of the weights", &digest)?
+            != digest
+        {
+            return Err(TrainingError::Diverged {
+                rank: self.gang.rank(),
+                step: self.step,
+            });
+        }
+        Ok(())
     }
 }

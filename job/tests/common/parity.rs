@@ -31,7 +31,7 @@ pub fn train_both(workspace: &Workspace, training: &Training) -> Losses {
         .unwrap()
         .lines()
         .count();
-    let sampler = DistributedSampler::new(count, 1, 0, 42).unwrap();
+    let sampler = DistributedSampler::new(count, 1, 42).unwrap();
     let needed = training.steps * training.batch;
     // An epoch's last batch may be short; the reference takes whole batches, so only whole ones are compared.
     assert!(
@@ -39,7 +39,7 @@ pub fn train_both(workspace: &Workspace, training: &Training) -> Losses {
         "epochs must split into whole batches"
     );
     let order: Vec<String> = (0..)
-        .flat_map(|epoch| sampler.epoch(epoch))
+        .flat_map(|epoch| sampler.epoch(epoch).slice(0, 0..count))
         .take(needed)
         .map(|index| index.to_string())
         .collect();

@@ -1,6 +1,6 @@
 //! A SpladeBenchmark, or a benchmark of a training, as a plan.
 
-use super::{PlannedBenchmark, Reader, wants_gpu};
+use super::{FetchKind, PlannedBenchmark, Reader, wants_gpu};
 use crate::benchmark::{BenchmarkPlan, Bm25Analyzer, Bm25Plan, SparsePlan};
 use splade_crds::Metric as ApiMetric;
 use splade_crds::benchmark::{
@@ -21,7 +21,7 @@ impl Reader<'_> {
         trainings: &[&api::SpladeTraining],
     ) -> (PathBuf, (usize, usize)) {
         match model {
-            BenchmarkModel::Uri(uri) => (self.path("spec.model.uri", uri), DEFAULT_LENGTHS),
+            BenchmarkModel::Uri(uri) => (self.input(uri, FetchKind::Folder).path, DEFAULT_LENGTHS),
             BenchmarkModel::TrainingRef(reference) => {
                 let training = trainings
                     .iter()
@@ -35,7 +35,7 @@ impl Reader<'_> {
                 });
                 match training.map(|training| training.spec.export.as_ref()) {
                     Some(Some(export)) => {
-                        return (self.path("spec.export.uri", &export.uri), lengths);
+                        return (self.input(&export.uri, FetchKind::Folder).path, lengths);
                     }
                     Some(None) => self.refuse(
                         "spec.model.trainingRef",
@@ -97,7 +97,7 @@ impl Reader<'_> {
         }
         let plan = BenchmarkPlan {
             dataset: spec.dataset.name.clone(),
-            folder: self.path(&format!("{at}.dataset.uri"), &spec.dataset.uri),
+            folder: self.input(&spec.dataset.uri, FetchKind::Folder).path,
             split: spec.dataset.split.clone(),
             bm25: spec.methods.contains(&Method::BM25).then(|| Bm25Plan {
                 analyzers: spec.bm25.analyzers.iter().map(analyzer).collect(),
@@ -118,6 +118,7 @@ impl Reader<'_> {
         PlannedBenchmark {
             name: name.to_owned(),
             plan,
+            fetches: std::mem::take(&mut self.fetches),
             wants_gpu: wants_gpu(&spec.pod.device_resource),
         }
     }
@@ -131,7 +132,7 @@ fn analyzer(analyzer: &Analyzer) -> Bm25Analyzer {
     }
 }
 
-fn metric(metric: ApiMetric) -> Metric {
+pub(super) fn metric(metric: ApiMetric) -> Metric {
     match metric {
         ApiMetric::SuccessAt1 => Metric::SuccessAt1,
         ApiMetric::SuccessAt5 => Metric::SuccessAt5,

@@ -4,13 +4,16 @@ mod benchmark;
 mod recipe;
 mod training;
 
+use super::mirror::{Fetch, FetchKind, place};
 use crate::benchmark::BenchmarkPlan;
 use crate::export::ExportPlan;
-use crate::training::TrainingPlan;
+use crate::training::{Input, TrainingPlan};
 use splade_crds::manifest::Resource;
 use splade_crds::training as api;
 use splade_crds::{DeviceResource, StorageUri};
+use splade_storage::{Location, StorageError};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a manifest asks for, in its order.
 #[derive(Debug)]
@@ -30,10 +33,16 @@ pub struct PlannedTraining {
     pub export: Option<ExportPlan>,
     /// Benchmarks of its model.
     pub benchmarks: Vec<PlannedBenchmark>,
+    /// What training and evaluation need from object storage.
+    pub fetches: Vec<Fetch>,
+    /// Where the export goes in object storage.
+    pub publish: Option<Location>,
     /// Train on a GPU if there is one.
     pub wants_gpu: bool,
     /// Ranks of the gang that the manifest describes.
     pub ranks: u32,
+    /// How long ranks that are asked to leave may take to save.
+    pub termination_timeout: Duration,
 }
 
 /// A benchmark by name.
@@ -43,6 +52,8 @@ pub struct PlannedBenchmark {
     pub name: String,
     /// The benchmark.
     pub plan: BenchmarkPlan,
+    /// What it needs from object storage.
+    pub fetches: Vec<Fetch>,
     /// Encode on a GPU if there is one.
     pub wants_gpu: bool,
 }
@@ -77,6 +88,7 @@ pub fn resolve(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
         let name = training.metadata.name.clone().unwrap_or_default();
         let mut reader = Reader {
             resource: format!("SpladeTraining {name}"),
+            fetches: Vec::new(),
             errors: &mut errors,
         };
         let planned = reader.training(&name, &training.spec, &trainings[..index]);
@@ -87,6 +99,7 @@ pub fn resolve(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
             let name = benchmark.metadata.name.clone().unwrap_or_default();
             let mut reader = Reader {
                 resource: format!("SpladeBenchmark {name}"),
+                fetches: Vec::new(),
                 errors: &mut errors,
             };
             let (model, lengths) = reader.benchmark_model(&benchmark.spec.model, &trainings);
@@ -109,6 +122,8 @@ pub fn resolve(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
 /// Reads one resource and gathers what cannot be honoured.
 struct Reader<'a> {
     resource: String,
+    /// What it needs from object storage.
+    fetches: Vec<Fetch>,
     errors: &'a mut Vec<ResolveError>,
 }
 
@@ -121,7 +136,50 @@ impl Reader<'_> {
         });
     }
 
-    fn path(&mut self, field: &str, uri: &StorageUri) -> PathBuf {
+    fn location(&mut self, field: &str, uri: &StorageUri) -> Location {
+        uri.as_str().parse().unwrap_or_else(|error: StorageError| {
+            self.refuse(field, error.to_string());
+            Location::Local(PathBuf::new())
+        })
+    }
+
+    /// A folder of this machine, or the place here of one in object storage, which is then fetched as `kind`.
+    fn input(&mut self, uri: &StorageUri, kind: FetchKind) -> Input {
+        let path = match uri.local_path() {
+            Some(path) => PathBuf::from(path),
+            None => {
+                self.fetches.push(Fetch {
+                    uri: uri.as_str().to_owned(),
+                    kind,
+                });
+                place(uri.as_str())
+            }
+        };
+        Input {
+            uri: uri.local_path().unwrap_or(uri.as_str()).to_owned(),
+            path,
+        }
+    }
+
+    fn globs(&mut self, uris: &[StorageUri]) -> Vec<Input> {
+        uris.iter()
+            .map(|uri| self.input(uri, FetchKind::Matching))
+            .collect()
+    }
+
+    /// A folder of this machine to write to, and where in object storage its content goes, if it goes there.
+    fn output(&mut self, field: &str, uri: &StorageUri) -> (PathBuf, Option<Location>) {
+        match uri.local_path() {
+            Some(path) => (PathBuf::from(path), None),
+            None => {
+                let location = self.location(field, uri);
+                (place(uri.as_str()), Some(location))
+            }
+        }
+    }
+
+    /// A folder that must be on this machine.
+    fn local(&mut self, field: &str, uri: &StorageUri) -> PathBuf {
         match uri.local_path() {
             Some(path) => PathBuf::from(path),
             None => {
@@ -135,12 +193,6 @@ impl Reader<'_> {
                 PathBuf::new()
             }
         }
-    }
-
-    fn globs(&mut self, field: &str, uris: &[StorageUri]) -> Vec<String> {
-        uris.iter()
-            .map(|uri| self.path(field, uri).to_string_lossy().into_owned())
-            .collect()
     }
 }
 

@@ -4,7 +4,9 @@ use super::Reader;
 use crate::losses::{CandidateRules, FlopsSchedule, InBatch, Shape};
 use crate::model::Precision;
 use crate::optimizer::{AdamWSettings, Decay};
-use crate::training::{DistillationPlan, FlopsPlan, Length, LossPlan, OptimizerPlan, Warmup};
+use crate::training::{
+    DistillationPlan, FlopsPlan, FlopsScope, Length, LossPlan, OptimizerPlan, Warmup,
+};
 use splade_crds::training as api;
 
 impl Reader<'_> {
@@ -61,6 +63,10 @@ pub(super) fn loss(spec: &api::LossSpec) -> LossPlan {
             document: spec.flops.document.value(),
             negative: spec.flops.negative.as_ref().map(|weight| weight.value()),
             documents_with_negatives: spec.flops.documents == api::FlopsDocuments::All,
+            scope: match spec.flops.scope {
+                api::FlopsScope::Rank => FlopsScope::Rank,
+                api::FlopsScope::Global => FlopsScope::Global,
+            },
             schedule: FlopsSchedule {
                 shape: match spec.flops.schedule.kind {
                     api::FlopsScheduleType::Quadratic => Shape::Quadratic,
@@ -83,6 +89,7 @@ pub(super) fn loss(spec: &api::LossSpec) -> LossPlan {
                 .as_ref()
                 .map(|margin| margin.value()),
         },
+        cross_rank: spec.negatives.cross_rank,
         distillation: spec
             .distillation
             .as_ref()

@@ -1,12 +1,17 @@
 //! A SpladeTraining as a plan, with its export and its benchmarks.
 
-use super::{PlannedTraining, Reader, recipe, wants_gpu};
+use super::benchmark::metric;
+use super::{FetchKind, PlannedTraining, Reader, recipe, wants_gpu};
 use crate::export::ExportPlan;
 use crate::model::StoredKind;
 use crate::training::{
-    DataPlan, InitialWeights, ModelPlan, Recipe, SpecialTokenPolicy, Surroundings, TrainingPlan,
+    DataPlan, EvaluationPlan, InitialWeights, ModelPlan, Recipe, SpecialTokenPolicy, Surroundings,
+    TensorBoard, TrainingPlan,
 };
+use splade_crds::benchmark::DatasetFormat;
 use splade_crds::training as api;
+use splade_storage::Location;
+use std::time::Duration;
 
 impl Reader<'_> {
     pub(super) fn training(
@@ -15,13 +20,7 @@ impl Reader<'_> {
         spec: &api::SpladeTrainingSpec,
         earlier: &[&api::SpladeTraining],
     ) -> PlannedTraining {
-        let folder = self.path("spec.model.base", &spec.model.base);
-        if spec.evaluation.is_some() {
-            self.refuse(
-                "spec.evaluation",
-                "evaluation while training is not supported by this version of splade-job",
-            );
-        }
+        let base = self.input(&spec.model.base, FetchKind::Folder);
         if spec.telemetry.otlp_endpoint.is_some() {
             self.refuse(
                 "spec.telemetry.otlpEndpoint",
@@ -36,7 +35,7 @@ impl Reader<'_> {
         let weights = self.initial_weights(spec.init_from.as_ref(), earlier);
         let recipe = Recipe {
             model: ModelPlan {
-                folder: folder.clone(),
+                folder: base.clone(),
                 weights,
                 special_tokens,
                 head_rescale: spec
@@ -46,8 +45,8 @@ impl Reader<'_> {
                     .map(|factor| factor.value()),
             },
             data: DataPlan {
-                train: self.globs("spec.data.train", &spec.data.train),
-                validation: self.globs("spec.data.validation", &spec.data.validation),
+                train: self.globs(&spec.data.train),
+                validation: self.globs(&spec.data.validation),
                 query_max_length: spec.data.query_max_length as usize,
                 document_max_length: spec.data.document_max_length as usize,
                 hard_negatives: spec.data.hard_negatives as usize,
@@ -55,9 +54,16 @@ impl Reader<'_> {
             loss: recipe::loss(&spec.loss),
             optimizer: self.optimizer(&spec.optimizer),
         };
+        let surroundings = self.surroundings(name, spec);
+        let fetches = std::mem::take(&mut self.fetches);
+        let target = spec
+            .export
+            .as_ref()
+            .map(|export| self.output("spec.export.uri", &export.uri));
+        let (target, publish) = target.unwrap_or_default();
         let export = spec.export.as_ref().map(|export| ExportPlan {
-            folder: self.path("spec.export.uri", &export.uri),
-            base: folder,
+            folder: target,
+            base: base.path,
             kind: match export.dtype {
                 api::Precision::FP32 => StoredKind::Float,
                 api::Precision::BF16 => StoredKind::BFloat16,
@@ -92,33 +98,84 @@ impl Reader<'_> {
             plan: TrainingPlan {
                 name: name.to_owned(),
                 recipe,
-                surroundings: self.surroundings(spec),
+                surroundings,
             },
             export,
             benchmarks,
+            fetches,
+            publish,
             wants_gpu: wants_gpu(&spec.gang.device_resource),
             ranks: spec.gang.world_size(),
+            termination_timeout: seconds(spec.run_policy.termination_timeout_seconds),
         }
     }
 
-    fn surroundings(&mut self, spec: &api::SpladeTrainingSpec) -> Surroundings {
-        let checkpoints = self.path("spec.checkpoint.uri", &spec.checkpoint.uri);
+    fn surroundings(&mut self, name: &str, spec: &api::SpladeTrainingSpec) -> Surroundings {
+        let checkpoints = self.location("spec.checkpoint.uri", &spec.checkpoint.uri);
+        let local = spec.data.cache.as_ref();
+        let local = local.map(|uri| self.local("spec.data.cache", uri));
+        let (shard_cache, scratch) = match (&local, &checkpoints) {
+            (Some(cache), _) => (cache.clone(), cache.join("scratch").join(name)),
+            (None, Location::Local(folder)) => (folder.join("shards"), folder.join("scratch")),
+            (None, Location::S3(_)) => {
+                let folder = std::env::temp_dir().join("splade-job");
+                (folder.join("shards"), folder.join("scratch").join(name))
+            }
+        };
         Surroundings {
-            shard_cache: match &spec.data.cache {
-                Some(uri) => self.path("spec.data.cache", uri),
-                None => checkpoints.join("shards"),
-            },
+            shard_cache,
+            scratch,
             checkpoints,
+            storage_timeout: seconds(spec.checkpoint.storage_timeout_seconds),
+            gang_timeout: seconds(spec.run_policy.stall_timeout_seconds),
             every_steps: spec.checkpoint.every_steps.map(u64::from),
             every_minutes: spec.checkpoint.every_minutes.map(u64::from),
             keep_last: spec.checkpoint.keep_last as usize,
             resume: spec.checkpoint.resume == api::Resume::Auto,
             log_every: u64::from(spec.telemetry.log_every_steps),
-            tensorboard: spec
-                .telemetry
-                .tensorboard
+            tensorboard: spec.telemetry.tensorboard.as_ref().map(|uri| {
+                let (folder, publish) = self.output("spec.telemetry.tensorboard", uri);
+                TensorBoard { folder, publish }
+            }),
+            evaluation: spec
+                .evaluation
                 .as_ref()
-                .map(|uri| self.path("spec.telemetry.tensorboard", uri)),
+                .map(|evaluation| self.evaluation(evaluation)),
+            gradient_caching_tokens: spec
+                .optimizer
+                .gradient_caching_tokens
+                .map(|tokens| tokens as usize),
+        }
+    }
+
+    fn evaluation(&mut self, spec: &api::EvaluationSpec) -> EvaluationPlan {
+        let dataset = &spec.dataset;
+        let mut unsupported = |field: &str, is_set: bool, what: &str| {
+            if is_set {
+                self.refuse(
+                    format!("spec.evaluation.dataset.{field}"),
+                    format!("{what} is not supported by this version of splade-job"),
+                );
+            }
+        };
+        unsupported(
+            "format",
+            dataset.format != DatasetFormat::Beir,
+            "a format other than Beir",
+        );
+        unsupported(
+            "corpusLimit",
+            dataset.corpus_limit.is_some(),
+            "cutting a corpus",
+        );
+        EvaluationPlan {
+            dataset: dataset.name.clone(),
+            folder: self.input(&dataset.uri, FetchKind::Folder).path,
+            split: dataset.split.clone(),
+            every_steps: u64::from(spec.every_steps),
+            metric: metric(spec.metric),
+            select_best: spec.select_best,
+            patience: spec.patience,
         }
     }
 
@@ -129,7 +186,7 @@ impl Reader<'_> {
     ) -> Option<InitialWeights> {
         match from? {
             api::InitFrom::Uri(uri) => {
-                Some(InitialWeights::Folder(self.path("spec.initFrom.uri", uri)))
+                Some(InitialWeights::Folder(self.input(uri, FetchKind::Folder)))
             }
             api::InitFrom::TrainingRef(reference) => {
                 let named = |training: &&&api::SpladeTraining| {
@@ -143,9 +200,13 @@ impl Reader<'_> {
                     self.refuse("spec.initFrom.trainingRef", what);
                     return None;
                 };
-                let folder = self.path("spec.checkpoint.uri", &training.spec.checkpoint.uri);
-                Some(InitialWeights::Checkpoints(folder))
+                let location = self.location("spec.checkpoint.uri", &training.spec.checkpoint.uri);
+                Some(InitialWeights::Checkpoints(location))
             }
         }
     }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count))
 }

@@ -1,0 +1,185 @@
+//! One start of a training, which writes under a prefix of its own.
+
+use super::store::Name;
+use super::{CheckpointError, CheckpointStore, Manifest, Snapshot};
+use crate::checkpoint::snapshot::FILES;
+use splade_storage::{Location, Storage};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One start of a training.
+#[derive(Debug)]
+pub struct Attempt {
+    store: CheckpointStore,
+    number: u32,
+    keep_last: usize,
+    /// Where snapshots are written before they are stored.
+    staging: PathBuf,
+    /// Where logs of this attempt grow.
+    logs: PathBuf,
+    companions: Vec<Companion>,
+}
+
+/// A folder of this machine whose files grow, such as logs, and are stored anew with every checkpoint.
+#[derive(Debug)]
+pub struct Companion {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Where its files go.
+    pub storage: Arc<dyn Storage>,
+    /// What their keys there begin with: empty, or a name and `/`.
+    pub prefix: String,
+}
+
+impl Companion {
+    fn store(&self) -> Result<(), CheckpointError> {
+        let folder = &self.folder;
+        for entry in fs::read_dir(folder).map_err(|error| CheckpointError::io(folder, error))? {
+            let entry = entry.map_err(|error| CheckpointError::io(folder, error))?;
+            let path = entry.path();
+            if path.is_file() {
+                let key = format!("{}{}", self.prefix, entry.file_name().to_string_lossy());
+                self.storage.put_file(&key, &path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Attempt {
+    pub(super) fn begin(
+        store: &CheckpointStore,
+        keep_last: usize,
+    ) -> Result<Self, CheckpointError> {
+        let number = store.attempts()?.into_iter().max().unwrap_or(0) + 1;
+        let name = format!("attempt-{number:04}");
+        let begun = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "process": std::process::id(),
+        });
+        // Two starts must not take the same number, even where the first leaves before its first checkpoint.
+        store.storage.put_bytes(
+            &format!("{name}/begun.json"),
+            begun.to_string().into_bytes(),
+        )?;
+        let staging = store.scratch.join("staging");
+        remove_folder(&staging)?;
+        let mut companions = Vec::new();
+        let logs = match store.storage.location() {
+            Location::Local(folder) => folder.join(&name),
+            Location::S3(_) => {
+                let logs = store.scratch.join(&name);
+                fs::create_dir_all(&logs).map_err(|error| CheckpointError::io(&logs, error))?;
+                companions.push(Companion {
+                    folder: logs.clone(),
+                    storage: Arc::clone(&store.storage),
+                    prefix: format!("{name}/"),
+                });
+                logs
+            }
+        };
+        Ok(Self {
+            store: store.clone(),
+            number,
+            keep_last,
+            staging,
+            logs,
+            companions,
+        })
+    }
+
+    /// Its number, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The folder of this machine for its logs.
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// Stores these files with every checkpoint from now on.
+    pub fn accompany(&mut self, companion: Companion) {
+        self.companions.push(companion);
+    }
+
+    /// Stores a snapshot, its manifest last, and then lets go of the oldest beyond `keep_last`, those of earlier
+    /// attempts included, but never of the `best` one (attempt and step). Gives the checkpoint's place.
+    ///
+    /// # Errors
+    /// Storage that fails; the checkpoint then does not exist, and older ones are untouched.
+    pub fn store(
+        &self,
+        snapshot: &Snapshot,
+        best: Option<(u32, u64)>,
+    ) -> Result<String, CheckpointError> {
+        let name = Name {
+            step: snapshot.step,
+            attempt: self.number,
+        };
+        fs::create_dir_all(&self.staging)
+            .map_err(|error| CheckpointError::io(&self.staging, error))?;
+        let stored = self.put(snapshot, name);
+        // What a full disk left half-written must not keep it full; the reason to report is the first error.
+        let removed = remove_folder(&self.staging);
+        stored?;
+        removed?;
+        let keep = best.map(|(attempt, step)| Name { step, attempt });
+        self.let_go(keep)?;
+        self.companions.iter().try_for_each(Companion::store)?;
+        Ok(format!("{}/{name}", self.store.storage.location()))
+    }
+
+    fn put(&self, snapshot: &Snapshot, name: Name) -> Result<(), CheckpointError> {
+        let storage = &self.store.storage;
+        let manifest = snapshot.write(&self.staging)?;
+        let manifest_key = format!("{name}/{}", Manifest::FILE);
+        // Should this very step have been stored before, it must not vouch for what replaces it.
+        storage.delete(&[&manifest_key])?;
+        for file in FILES {
+            let sent = storage.put_file(&format!("{name}/{file}"), &self.staging.join(file))?;
+            if manifest.sha256(file) != Some(sent.sha256.as_str()) {
+                return Err(CheckpointError::content(
+                    self.staging.join(file).display(),
+                    "changed while it was stored",
+                ));
+            }
+        }
+        Ok(storage.put_bytes(&manifest_key, manifest.to_json()?)?)
+    }
+
+    /// Keeps the newest `keep_last` of this attempt, filled up with the newest of earlier ones, and removes the
+    /// rest together with what killed attempts left half-written. Later attempts are never touched.
+    fn let_go(&self, best: Option<Name>) -> Result<(), CheckpointError> {
+        let mut all: Vec<_> = self.store.list()?.into_iter().collect();
+        all.retain(|(name, _)| name.attempt <= self.number);
+        // Own ones first: an earlier attempt may have gone further, and be what this one could not continue from.
+        all.sort_by_key(|(name, _)| std::cmp::Reverse((name.attempt, name.step)));
+        let (whole, torn): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|(_, files)| files.contains_key(Manifest::FILE));
+        let old = whole.iter().skip(self.keep_last.max(1));
+        for (name, files) in old.chain(&torn) {
+            if Some(*name) == best {
+                continue;
+            }
+            // Without its manifest it no longer exists, whatever happens to the rest.
+            let manifest = format!("{name}/{}", Manifest::FILE);
+            self.store.storage.delete(&[&manifest])?;
+            let rest: Vec<String> = files.keys().map(|file| format!("{name}/{file}")).collect();
+            let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+            self.store.storage.delete(&rest)?;
+        }
+        Ok(())
+    }
+}
+
+fn remove_folder(folder: &Path) -> Result<(), CheckpointError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(CheckpointError::io(folder, error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,265 @@
+//! Writes checkpoints beside the training, and keeps trying while storage is away.
+
+use super::{Attempt, CheckpointError, Snapshot};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Wait before the second try at a storage that is away; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Longest wait before a try.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A thread that stores snapshots in their order.
+#[derive(Debug)]
+pub struct Saver {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    attempt: u32,
+    limit: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Snapshots to store.
+    waiting: VecDeque<Waiting>,
+    /// Another one is being stored.
+    is_storing: bool,
+    /// Storage has failed since then.
+    away: Option<Instant>,
+    /// What ended the thread before its time.
+    failed: Option<CheckpointError>,
+    /// Place and step of the newest checkpoint that is stored.
+    newest: Option<(String, u64)>,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    snapshot: Snapshot,
+    /// The best checkpoint as it stood then, by attempt and step.
+    best: Option<(u32, u64)>,
+}
+
+impl Saver {
+    /// A thread for the checkpoints of this attempt. Storage may be away for `limit`.
+    ///
+    /// # Errors
+    /// No thread to be had.
+    pub fn start(attempt: Attempt, limit: Duration) -> Result<Self, CheckpointError> {
+        let shared = Arc::new(Shared::default());
+        let number = attempt.number();
+        let work = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".into())
+            .spawn(move || work.run(&attempt, limit))
+            .map_err(|error| CheckpointError::Lost(error.to_string()))?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+            attempt: number,
+            limit,
+        })
+    }
+
+    /// The attempt that it writes for.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Waits until a snapshot may be handed over: until the one before is stored, or storage is away. So there are no
+    /// more than a few in memory, and none is left out while storage keeps up.
+    ///
+    /// # Errors
+    /// The reason why the thread has ended.
+    pub fn wait_for_room(&self) -> Result<(), CheckpointError> {
+        let mut state = self.shared.lock();
+        while (state.is_storing || !state.waiting.is_empty())
+            && state.away.is_none()
+            && state.failed.is_none()
+        {
+            state = self.shared.wait(state);
+        }
+        self.take_failure(&mut state)
+    }
+
+    /// Hands a snapshot over. While storage is away it takes the place of those that wait, but for the best one.
+    pub fn save(&self, snapshot: Snapshot, best: Option<(u32, u64)>) {
+        let mut state = self.shared.lock();
+        if state.away.is_some() {
+            let is_best = snapshot.is_best;
+            state
+                .waiting
+                .retain(|waiting| waiting.snapshot.is_best && !is_best);
+        }
+        state.waiting.push_back(Waiting { snapshot, best });
+        self.shared.changed.notify_all();
+    }
+
+    /// Place and step of the newest checkpoint that is stored.
+    pub fn newest(&self) -> Option<(String, u64)> {
+        self.shared.lock().newest.clone()
+    }
+
+    /// Looks whether the thread still works.
+    ///
+    /// # Errors
+    /// The reason why it has ended.
+    pub fn check(&self) -> Result<(), CheckpointError> {
+        self.take_failure(&mut self.shared.lock())
+    }
+
+    /// Waits until everything is stored, as long as storage may be away; gives place and step of the newest checkpoint.
+    ///
+    /// # Errors
+    /// The reason why something could not be stored.
+    pub fn finish(mut self) -> Result<Option<(String, u64)>, CheckpointError> {
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            return Err(CheckpointError::Lost("it panicked".into()));
+        }
+        let mut state = self.shared.lock();
+        self.take_failure(&mut state)?;
+        Ok(state.newest.clone())
+    }
+
+    fn take_failure(&self, state: &mut State) -> Result<(), CheckpointError> {
+        match state.failed.take() {
+            Some(error) => Err(error),
+            None if self.thread.as_ref().is_some_and(JoinHandle::is_finished) => Err(
+                CheckpointError::Lost(format!("it gave up after {} s", self.limit.as_secs())),
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        // A run that fails does not wait for its storage: what is being stored is left as a kill would leave it.
+        self.shared.lock().closing = true;
+        self.shared.lock().waiting.clear();
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole at every point where a thread could panic.
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The thread: stores what waits until it is told to close and nothing waits.
+    fn run(&self, attempt: &Attempt, limit: Duration) {
+        while let Some(mut next) = self.next() {
+            let mut wait = FIRST_WAIT;
+            loop {
+                match attempt.store(&next.snapshot, next.best) {
+                    Ok(place) => {
+                        self.stored(next.snapshot.step, place);
+                        break;
+                    }
+                    Err(error) => {
+                        if !self.failed(error, limit) {
+                            return;
+                        }
+                        self.pause(wait);
+                        wait = (wait * 2).min(LONGEST_WAIT);
+                        if !next.snapshot.is_best {
+                            next = self.newer().unwrap_or(next);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Waiting> {
+        let mut state = self.lock();
+        loop {
+            if let Some(next) = state.waiting.pop_front() {
+                state.is_storing = true;
+                return Some(next);
+            }
+            if state.closing {
+                return None;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// What has come to wait since: it is worth more than what could not be stored.
+    fn newer(&self) -> Option<Waiting> {
+        self.lock().waiting.pop_front()
+    }
+
+    fn stored(&self, step: u64, place: String) {
+        tracing::info!(step, checkpoint = %place, "checkpoint");
+        let mut state = self.lock();
+        if let Some(since) = state.away.take() {
+            let seconds = since.elapsed().as_secs();
+            tracing::info!(seconds, "storage is back");
+        }
+        state.newest = Some((place, step));
+        state.is_storing = false;
+        self.changed.notify_all();
+    }
+
+    /// Takes note of a failure; false where it is the last one.
+    fn failed(&self, error: CheckpointError, limit: Duration) -> bool {
+        let mut state = self.lock();
+        let may_return = match &error {
+            // What a disk says does not change by waiting, and nobody gains from training on without it.
+            CheckpointError::Storage(error) => {
+                !matches!(error, splade_storage::StorageError::Io { .. })
+            }
+            _ => false,
+        };
+        let since = state.away.unwrap_or_else(Instant::now);
+        if !may_return {
+            state.failed = Some(error);
+        } else if since.elapsed() >= limit {
+            state.failed = Some(CheckpointError::Away {
+                since: since.elapsed(),
+                limit,
+                last: Box::new(error),
+            });
+        } else {
+            tracing::warn!(%error, seconds = since.elapsed().as_secs(), "storage is away: training goes on and the checkpoint is tried again");
+            state.away = Some(since);
+        }
+        self.changed.notify_all();
+        state.failed.is_none()
+    }
+
+    /// Waits before the next try, less where the run wants to leave.
+    fn pause(&self, wait: Duration) {
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), wait, |state| !state.closing);
+        let (state, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_closing = state.closing;
+        drop(state);
+        if is_closing {
+            std::thread::sleep(FIRST_WAIT.min(wait));
+        }
+    }
+}

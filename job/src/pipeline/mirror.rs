@@ -1,0 +1,93 @@
+//! What lies in object storage, on this machine: inputs are brought here before a phase, results taken there after it.
+
+use crate::checkpoint::Manifest;
+use splade_storage::{
+    Bounds, Location, S3Settings, StorageError, fetch_folder, fetch_matching, open, put_folder,
+};
+use std::path::{Path, PathBuf};
+
+/// More than any model, data set or export has.
+const BOUNDS: Bounds = Bounds {
+    objects: 100_000,
+    bytes: 4 << 40,
+};
+
+/// Something that a phase reads from object storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Its place there, `s3://...`.
+    pub uri: String,
+    /// What it is.
+    pub kind: FetchKind,
+}
+
+/// What is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchKind {
+    /// A folder, which must be there.
+    Folder,
+    /// A folder that an earlier run may have left.
+    FolderIfPresent,
+    /// The files that a glob matches.
+    Matching,
+}
+
+/// Where what lies at `s3://bucket/key` is found on this machine: below the folder for temporary files, `TMPDIR`.
+pub(super) fn place(uri: &str) -> PathBuf {
+    mirror().join(uri.trim_start_matches("s3://").trim_end_matches('/'))
+}
+
+fn mirror() -> PathBuf {
+    std::env::temp_dir().join("splade-job").join("s3")
+}
+
+/// Brings everything here that is not here yet.
+///
+/// # Errors
+/// What is missing, or storage that fails.
+pub fn fetch(fetches: &[Fetch]) -> Result<(), StorageError> {
+    for Fetch { uri, kind } in fetches {
+        tracing::info!(%uri, "fetching");
+        match kind {
+            FetchKind::Matching => fetch_files(uri)?,
+            FetchKind::Folder => fetch_one_folder(uri)?,
+            FetchKind::FolderIfPresent => match fetch_one_folder(uri) {
+                Err(StorageError::NotFound { .. }) => {}
+                fetched => fetched?,
+            },
+        }
+    }
+    Ok(())
+}
+
+fn fetch_one_folder(uri: &str) -> Result<(), StorageError> {
+    let storage = open(&uri.parse()?, &S3Settings::from_environment()?)?;
+    fetch_folder(storage.as_ref(), &place(uri), BOUNDS).map(drop)
+}
+
+/// Files that matched once and no longer do are removed: they would be trained on again.
+fn fetch_files(uri: &str) -> Result<(), StorageError> {
+    let matching = fetch_matching(uri, &mirror(), &S3Settings::from_environment()?, BOUNDS)?;
+    let pattern = place(uri);
+    let here = glob::glob(&pattern.to_string_lossy()).map_err(|error| StorageError::Pattern {
+        pattern: uri.to_owned(),
+        reason: error.to_string(),
+    })?;
+    for path in here.filter_map(Result::ok) {
+        if !matching.contains(&path) {
+            std::fs::remove_file(&path).map_err(|source| StorageError::Io { path, source })?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a sealed folder to its place in object storage, its manifest last.
+///
+/// # Errors
+/// Storage that fails.
+pub(super) fn publish(folder: &Path, location: &Location) -> Result<(), StorageError> {
+    let storage = open(location, &S3Settings::from_environment()?)?;
+    let files = put_folder(folder, storage.as_ref(), Manifest::FILE, BOUNDS)?;
+    tracing::info!(files, place = %location, "published");
+    Ok(())
+}

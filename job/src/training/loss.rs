@@ -1,0 +1,338 @@
+//! The loss of a micro-batch from its representations, and what it measures on the way.
+
+use super::error::TrainingError;
+use super::plan::{FlopsPlan, FlopsScope, LossPlan};
+use crate::distributed::Gang;
+use crate::losses::{
+    InBatch, OwnCandidates, candidate_mask, flops, global_flops, infonce, kl_divergence, margin_mse,
+};
+use splade_data::BatchTexts;
+use tch::{Kind, Tensor};
+
+/// Names of what a micro-batch measures, in the order of [`LossParts::values`].
+pub const MEASURES: [&str; 9] = [
+    "loss",
+    "infonce",
+    "flops_query",
+    "flops_document",
+    "flops_negative",
+    "margin_mse",
+    "kl",
+    "active_dimensions_query",
+    "active_dimensions_document",
+];
+
+/// Place of InfoNCE in [`MEASURES`].
+pub(super) const INFONCE: usize = 1;
+/// Place of the queries' mean active dimensions in [`MEASURES`].
+pub(super) const ACTIVE_DIMENSIONS_QUERY: usize = 7;
+/// Place of the documents' mean active dimensions in [`MEASURES`].
+pub(super) const ACTIVE_DIMENSIONS_DOCUMENT: usize = 8;
+
+/// Weights of the regulariser at one optimizer step.
+#[derive(Clone, Copy, Debug)]
+pub struct FlopsWeights {
+    /// On queries.
+    pub query: f64,
+    /// On documents.
+    pub document: f64,
+    /// On hard negatives by themselves.
+    pub negative: Option<f64>,
+}
+
+impl FlopsWeights {
+    /// No regulariser, as in validation.
+    pub const NONE: Self = Self {
+        query: 0.0,
+        document: 0.0,
+        negative: None,
+    };
+
+    /// The weights at optimizer step `step`.
+    pub fn at(plan: &LossPlan, step: u64) -> Self {
+        let ratio = plan.flops.schedule.ratio(step);
+        Self {
+            query: plan.flops.query * ratio,
+            document: plan.flops.document * ratio,
+            negative: plan.flops.negative.map(|target| target * ratio),
+        }
+    }
+}
+
+/// A loss and its parts.
+#[derive(Debug)]
+pub struct LossParts {
+    /// What is minimised, a scalar with gradient.
+    pub loss: Tensor,
+    /// One value for each of [`MEASURES`], `[9]`, `f32`, still on the device. Regularisers without their weights.
+    pub values: Tensor,
+}
+
+/// The texts of a micro-batch over all ranks, as one rank sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct GangTexts<'a> {
+    /// By rank. Where nothing is shared, those of this rank alone.
+    pub by_rank: &'a [BatchTexts],
+    /// Place of this rank in them.
+    pub own: usize,
+}
+
+impl<'a> GangTexts<'a> {
+    fn own(&self) -> &'a BatchTexts {
+        &self.by_rank[self.own]
+    }
+
+    /// Queries of the ranks before this one.
+    fn first_query(&self) -> usize {
+        let before = &self.by_rank[..self.own];
+        before.iter().map(|texts| texts.queries.len()).sum()
+    }
+
+    /// This rank's part of a count over all ranks.
+    fn share(&self, count: impl Fn(&BatchTexts) -> usize) -> (usize, usize) {
+        (
+            count(self.own()),
+            self.by_rank.iter().map(&count).sum::<usize>(),
+        )
+    }
+}
+
+impl LossPlan {
+    /// Whether the loss of one rank depends on what the others have in their batches.
+    pub(super) fn is_shared(&self) -> bool {
+        self.cross_rank || self.flops.scope == FlopsScope::Global
+    }
+}
+
+/// The loss of `representations` `[2B + N, vocabulary]`: queries, positives and hard negatives of this rank.
+///
+/// # Errors
+/// A rank that does not answer, or libtorch out of memory.
+pub fn loss(
+    representations: &Tensor,
+    texts: GangTexts,
+    plan: &LossPlan,
+    weights: FlopsWeights,
+    gang: &Gang,
+) -> Result<LossParts, TrainingError> {
+    let own = texts.own();
+    let (queries, negatives) = (own.queries.len() as i64, own.negatives.len() as i64);
+    let query = representations.narrow(0, 0, queries);
+    let document = representations.narrow(0, queries, queries + negatives);
+    let positive = document.narrow(0, 0, queries);
+    let negative = document.narrow(0, queries, negatives);
+
+    let candidates = Candidates::new(&document, texts, plan, gang)?;
+    let scores = query.f_matmul(&candidates.documents.tr())?;
+    let contrastive = infonce(
+        &scores,
+        &candidates.mask(plan, queries),
+        candidates.first_positive as i64,
+        plan.temperature,
+    );
+    let regulariser = Regulariser {
+        plan: &plan.flops,
+        texts,
+        gang,
+    };
+    let zero = || Tensor::zeros([], (Kind::Float, representations.device()));
+    let flops_query = regulariser.of(&query, |texts| texts.queries.len())?;
+    let flops_document = if plan.flops.documents_with_negatives {
+        regulariser.of(&document, |texts| {
+            texts.positives.len() + texts.negatives.len()
+        })?
+    } else {
+        regulariser.of(&positive, |texts| texts.positives.len())?
+    };
+    let flops_negative = regulariser.of(&negative, |texts| texts.negatives.len())?;
+    let mut loss = &contrastive * plan.info_nce
+        + &flops_query * weights.query
+        + &flops_document * weights.document;
+    if let Some(weight) = weights.negative {
+        loss += &flops_negative * weight;
+    }
+    let (mut mse, mut kl) = (zero(), zero());
+    if let (Some(distillation), Some(teacher)) = (&plan.distillation, &own.teacher_scores) {
+        let scores = candidates.own_columns(&scores, queries, negatives)?;
+        let own = OwnCandidates::new(&own.negatives_per_query, teacher, representations.device());
+        if let Some(weight) = distillation.margin_mse {
+            mse = margin_mse(&scores, &own);
+            loss += &mse * weight;
+        }
+        if let Some(weight) = distillation.kl {
+            kl = kl_divergence(&scores, &own, distillation.temperature);
+            loss += &kl * weight;
+        }
+    }
+    let values = [
+        &loss,
+        &contrastive,
+        &flops_query,
+        &flops_document,
+        &flops_negative,
+        &mse,
+        &kl,
+        &active_dimensions(&query),
+        &active_dimensions(&document),
+    ]
+    .map(Tensor::detach);
+    let values = Tensor::f_stack(&values, 0)?;
+    Ok(LossParts { loss, values })
+}
+
+fn active_dimensions(rows: &Tensor) -> Tensor {
+    rows.detach().gt(0.0).sum(Kind::Float) / rows.size()[0] as f64
+}
+
+/// The documents that the queries of this rank are scored against.
+struct Candidates {
+    /// `[columns, vocabulary]`: positives, then hard negatives.
+    documents: Tensor,
+    /// What stands in the columns.
+    texts: BatchTexts,
+    /// Column of this rank's first positive.
+    first_positive: usize,
+    /// Column of this rank's first hard negative.
+    first_negative: usize,
+}
+
+impl Candidates {
+    fn new(
+        document: &Tensor,
+        texts: GangTexts,
+        plan: &LossPlan,
+        gang: &Gang,
+    ) -> Result<Self, TrainingError> {
+        let own = texts.own();
+        if !plan.cross_rank || texts.by_rank.len() == 1 {
+            return Ok(Self {
+                documents: document.shallow_clone(),
+                texts: own.clone(),
+                first_positive: 0,
+                first_negative: own.positives.len(),
+            });
+        }
+        match plan.candidates.in_batch {
+            InBatch::AllColumns => Self::all_documents(document, texts, gang),
+            InBatch::OwnHard => Self::all_positives(document, texts, gang),
+        }
+    }
+
+    /// Positives and hard negatives of all ranks. Ranks may have different numbers of hard negatives: for the way,
+    /// all are filled up to the most.
+    fn all_documents(
+        document: &Tensor,
+        texts: GangTexts,
+        gang: &Gang,
+    ) -> Result<Self, TrainingError> {
+        let documents = |texts: &BatchTexts| texts.positives.len() + texts.negatives.len();
+        let most = texts.by_rank.iter().map(documents).max().unwrap_or(0);
+        let missing = most - documents(texts.own());
+        let filled = document.f_constant_pad_nd([0, 0, 0, missing as i64])?;
+        let rows = texts.by_rank.iter().enumerate();
+        let positives = rows.clone().flat_map(|(rank, texts)| {
+            let first = rank * most;
+            first..first + texts.positives.len()
+        });
+        let negatives = rows.flat_map(|(rank, texts)| {
+            let first = rank * most + texts.positives.len();
+            first..first + texts.negatives.len()
+        });
+        let order: Vec<i64> = positives.chain(negatives).map(|row| row as i64).collect();
+        let order = Tensor::from_slice(&order).to(document.device());
+        let joined = BatchTexts::join(texts.by_rank);
+        let before = &texts.by_rank[..texts.own];
+        let negatives_before: usize = before.iter().map(|texts| texts.negatives.len()).sum();
+        Ok(Self {
+            documents: gang.gather_rows(&filled)?.f_index_select(0, &order)?,
+            first_positive: texts.first_query(),
+            first_negative: joined.positives.len() + negatives_before,
+            texts: joined,
+        })
+    }
+
+    /// Positives of all ranks and the hard negatives of this one: those of others are nobody's candidates here.
+    fn all_positives(
+        document: &Tensor,
+        texts: GangTexts,
+        gang: &Gang,
+    ) -> Result<Self, TrainingError> {
+        let own = texts.own();
+        let (positives, negatives) = (own.positives.len() as i64, own.negatives.len() as i64);
+        let gathered = gang.gather_rows(&document.narrow(0, 0, positives))?;
+        let known: Vec<BatchTexts> = texts
+            .by_rank
+            .iter()
+            .enumerate()
+            .map(|(rank, texts_of_rank)| {
+                if rank == texts.own {
+                    texts_of_rank.clone()
+                } else {
+                    texts_of_rank.without_negatives()
+                }
+            })
+            .collect();
+        let joined = BatchTexts::join(&known);
+        Ok(Self {
+            documents: Tensor::f_cat(&[gathered, document.narrow(0, positives, negatives)], 0)?,
+            first_positive: texts.first_query(),
+            first_negative: joined.positives.len(),
+            texts: joined,
+        })
+    }
+
+    /// Which columns stand in the softmax of each of this rank's `queries`, bool `[queries, columns]`.
+    fn mask(&self, plan: &LossPlan, queries: i64) -> Tensor {
+        let rows = self.first_positive..self.first_positive + queries as usize;
+        let mask = candidate_mask(&self.texts, rows, &plan.candidates);
+        Tensor::from_slice(&mask)
+            .view([queries, -1])
+            .to(self.documents.device())
+    }
+
+    /// The scores of this rank's own positives and hard negatives, `[queries, queries + negatives]`.
+    fn own_columns(
+        &self,
+        scores: &Tensor,
+        queries: i64,
+        negatives: i64,
+    ) -> Result<Tensor, TrainingError> {
+        let part = |first: usize, count| scores.narrow(1, first as i64, count);
+        Ok(Tensor::f_cat(
+            &[
+                part(self.first_positive, queries),
+                part(self.first_negative, negatives),
+            ],
+            1,
+        )?)
+    }
+}
+
+/// FLOPS over what the plan wants averaged.
+struct Regulariser<'a> {
+    plan: &'a FlopsPlan,
+    texts: GangTexts<'a>,
+    gang: &'a Gang,
+}
+
+impl Regulariser<'_> {
+    /// FLOPS of these rows, `count` of which a rank has; 0 where there are none.
+    fn of(
+        &self,
+        rows: &Tensor,
+        count: impl Fn(&BatchTexts) -> usize,
+    ) -> Result<Tensor, TrainingError> {
+        let (own, all) = self.texts.share(count);
+        let zero = Tensor::zeros([], (Kind::Float, rows.device()));
+        match self.plan.scope {
+            FlopsScope::Global if self.gang.size() > 1 && all > 0 => {
+                let share =
+                    rows.sum_dim_intlist([0i64].as_slice(), false, rows.kind()) / all as f64;
+                let mean = self.gang.sum("FLOPS", &share)?;
+                Ok(global_flops(&share, &mean, self.gang.size()))
+            }
+            _ if own == 0 => Ok(zero),
+            _ => Ok(flops(rows)),
+        }
+    }
+}

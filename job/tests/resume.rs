@@ -1,0 +1,273 @@
+//! A gang of two ranks that is killed over and over ends where one that was left alone ends, byte for byte.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::workspace::{Recipe, Workspace};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const STEPS: u32 = 60;
+const KILLS: usize = 20;
+
+fn manifest(workspace: &Workspace, name: &'static str) -> PathBuf {
+    let path = workspace.manifest(&Recipe {
+        name,
+        max_steps: STEPS,
+        every_steps: 2,
+        ..Recipe::default()
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text
+        .replace("devicesPerNode: 1", "devicesPerNode: 2")
+        .replace("batchSizePerDevice: 8", "batchSizePerDevice: 4");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn start(workspace: &Workspace, manifest: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_splade-job"))
+        .args(["launch", "-f", manifest.to_str().unwrap()])
+        .current_dir(workspace.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Moments in the life of an attempt, told by what lies on the disk.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// Before the first step: reading the checkpoint of the attempt before.
+    InAResume,
+    /// Some steps in, wherever that is.
+    InAStep,
+    /// While the files of a checkpoint are being stored.
+    InAnUpload,
+    /// When all files of a checkpoint are there and its manifest may be on its way.
+    WhileTheManifestIsWritten,
+    /// Just after a checkpoint came to be.
+    AfterAManifest,
+}
+
+const MOMENTS: [Moment; 5] = [
+    Moment::InAResume,
+    Moment::InAStep,
+    Moment::InAnUpload,
+    Moment::WhileTheManifestIsWritten,
+    Moment::AfterAManifest,
+];
+
+impl Moment {
+    fn has_come(self, checkpoints: &Path, attempt: usize) -> bool {
+        let attempt = checkpoints.join(format!("attempt-{attempt:04}"));
+        let any = |pattern: &str| {
+            let pattern = attempt.join(pattern);
+            glob::glob(pattern.to_str().unwrap())
+                .unwrap()
+                .next()
+                .is_some()
+        };
+        let lines = || {
+            let log = fs::read_to_string(attempt.join("metrics.jsonl"));
+            log.unwrap_or_default().lines().count()
+        };
+        match self {
+            Self::InAResume => attempt.join("begun.json").exists(),
+            Self::InAStep => lines() >= 3,
+            Self::InAnUpload => any("step-*/model.safetensors"),
+            Self::WhileTheManifestIsWritten => any("step-*/state.json"),
+            Self::AfterAManifest => any("step-*/MANIFEST.json"),
+        }
+    }
+}
+
+/// Kills the launcher at a moment of its attempt; true if the run was over before.
+fn kill_at(run: &mut Child, moment: Moment, checkpoints: &Path, attempt: usize) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !moment.has_come(checkpoints, attempt) {
+        assert!(Instant::now() < deadline, "{moment:?} does not come");
+        if run.try_wait().unwrap().is_some() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    false
+}
+
+/// Ranks die with their launcher; the next attempt must not meet one of the last.
+fn wait_until_no_rank_is_left(manifest: &Path) {
+    let name = manifest.to_str().unwrap();
+    let runs = |process: &Path| {
+        fs::read(process.join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(name))
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let left = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(Result::ok)
+            .any(|process| runs(&process.path()));
+        if !left {
+            return;
+        }
+        assert!(Instant::now() < deadline, "a rank outlives its launcher");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn last_checkpoint(workspace: &Workspace, name: &str) -> PathBuf {
+    let newest = workspace.newest_checkpoint(name);
+    assert!(
+        newest.ends_with(format!("step-{STEPS:08}")),
+        "{}",
+        newest.display()
+    );
+    newest
+}
+
+#[test]
+fn twenty_kills_change_nothing() {
+    let workspace = Workspace::new();
+    let straight = manifest(&workspace, "straight");
+    assert!(start(&workspace, &straight).wait().unwrap().success());
+    let killed = manifest(&workspace, "killed");
+    let checkpoints = workspace.path().join("runs/killed/checkpoints");
+    // Each moment four times: a run that is over sooner starts anew, from nothing.
+    let mut attempt = 1;
+    for kill in 0..KILLS {
+        let moment = MOMENTS[kill % MOMENTS.len()];
+        let mut run = start(&workspace, &killed);
+        let is_over = kill_at(&mut run, moment, &checkpoints, attempt);
+        wait_until_no_rank_is_left(&killed);
+        if is_over {
+            assert_same_bytes(&workspace);
+            fs::remove_dir_all(&checkpoints).unwrap();
+            attempt = 0;
+        }
+        attempt += 1;
+        while checkpoints.join(format!("attempt-{attempt:04}")).exists() {
+            attempt += 1;
+        }
+    }
+    assert!(start(&workspace, &killed).wait().unwrap().success());
+    assert_same_bytes(&workspace);
+}
+
+fn assert_same_bytes(workspace: &Workspace) {
+    for file in [
+        "model.safetensors",
+        "optimizer-00000.safetensors",
+        "state.json",
+    ] {
+        let bytes = |name| fs::read(last_checkpoint(workspace, name).join(file)).unwrap();
+        let (straight, killed) = (bytes("straight"), bytes("killed"));
+        assert!(
+            straight == killed,
+            "{file} differs: {} and {} bytes",
+            straight.len(),
+            killed.len()
+        );
+    }
+}
+
+#[test]
+fn torn_cut_and_flipped_checkpoints_are_passed_over_for_the_one_before() {
+    let workspace = Workspace::new();
+    let path = workspace.manifest(&Recipe {
+        name: "damaged",
+        max_steps: 10,
+        every_steps: 2,
+        extra: String::new(),
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("everySteps: 2", "everySteps: 2, keepLast: 5")).unwrap();
+    workspace.job(&format!("train -f {}", path.display()));
+    let attempt = workspace
+        .path()
+        .join("runs/damaged/checkpoints/attempt-0001");
+    let expected = fs::read(attempt.join("step-00000010/model.safetensors")).unwrap();
+    let step = |step: u32| attempt.join(format!("step-{step:08}"));
+    // The last one has lost its manifest, the one before is cut short, and the one before that has a wrong bit.
+    fs::remove_file(step(10).join("MANIFEST.json")).unwrap();
+    let cut = step(8).join("optimizer-00000.safetensors");
+    let bytes = fs::read(&cut).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let flipped = step(6).join("model.safetensors");
+    let mut bytes = fs::read(&flipped).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(&flipped, bytes).unwrap();
+    let output = common::splade_job(&["train", "-f", path.to_str().unwrap()], workspace.path());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors.matches("not whole").count(), 2, "{errors}");
+    assert!(
+        errors.contains("step-00000004") && errors.contains("resuming"),
+        "{errors}"
+    );
+    let again = workspace
+        .path()
+        .join("runs/damaged/checkpoints/attempt-0002/step-00000010/model.safetensors");
+    assert!(fs::read(again).unwrap() == expected);
+}
+
+#[test]
+fn another_number_of_ranks_is_another_run() {
+    let workspace = Workspace::new();
+    let path = workspace.manifest(&Recipe {
+        name: "ranks",
+        ..Recipe::default()
+    });
+    workspace.job(&format!("train -f {}", path.display()));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("devicesPerNode: 1", "devicesPerNode: 2")).unwrap();
+    let output = common::splade_job(&["launch", "-f", path.to_str().unwrap()], workspace.path());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{errors}");
+    assert!(
+        errors.contains("it ran on 1 ranks, this run has 2"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn sigterm_to_a_gang_saves_and_run_continues_it() {
+    let workspace = Workspace::new();
+    let straight = manifest(&workspace, "straight");
+    assert!(start(&workspace, &straight).wait().unwrap().success());
+    let stopped = manifest(&workspace, "killed");
+    let checkpoints = workspace.path().join("runs/killed/checkpoints");
+    let run = |phase: &str| {
+        Command::new(env!("CARGO_BIN_EXE_splade-job"))
+            .args([phase, "-f", stopped.to_str().unwrap()])
+            .current_dir(workspace.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut first = run("run");
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !Moment::AfterAManifest.has_come(&checkpoints, 1) {
+        assert!(Instant::now() < deadline, "no checkpoint appears");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let asked = Command::new("kill")
+        .args(["-TERM", &first.id().to_string()])
+        .status();
+    assert!(asked.unwrap().success());
+    assert_eq!(first.wait().unwrap().code(), Some(75));
+    wait_until_no_rank_is_left(&stopped);
+    assert!(run("run").wait().unwrap().success());
+    assert_same_bytes(&workspace);
+}
