@@ -69,7 +69,7 @@ pub enum StorageError {
         reason: String,
     },
     /// The server does not answer, or not sensibly, after all retries.
-    #[error("{place}: the storage is unavailable after {} s of trying: {reason}", waited.as_secs_f32())]
+    #[error("{place}: the storage is unavailable after {:.1} s of trying: {reason}", waited.as_secs_f32())]
     Unavailable {
         /// What was asked for.
         place: String,

@@ -6,24 +6,7 @@
 //!
 //! All calls block, and may not be made from inside an async runtime.
 //!
-//! # What S3 reads from its environment
-//!
-//! | variable | meaning |
-//! |---|---|
-//! | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | keys; they come first |
-//! | `AWS_SHARED_CREDENTIALS_FILE`, `AWS_CONFIG_FILE`, `AWS_PROFILE` | files with keys, such as a mounted secret |
-//! | `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` | a role taken with a projected service account token |
-//! | `AWS_CONTAINER_CREDENTIALS_FULL_URI` | credentials from an agent on the node |
-//! | `AWS_EC2_METADATA_DISABLED` | `true` keeps from asking the machine's metadata service, which comes last |
-//! | `AWS_REGION`, `AWS_DEFAULT_REGION` | the region; with a custom endpoint `us-east-1` where nothing names one |
-//! | `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` | another S3 than Amazon's |
-//! | `SPLADE_S3_PATH_STYLE` | `true`: `endpoint/bucket/key`; `false`: `bucket.endpoint/key`; unset: `true` exactly with a custom endpoint |
-//! | `SSL_CERT_FILE`, `SSL_CERT_DIR` | certificate authorities to trust in place of the system's |
-//!
-//! # What stays behind a killed upload
-//!
-//! The parts of a multipart upload that a killed process began stay in the bucket, invisible and at cost. A lifecycle
-//! rule with `AbortIncompleteMultipartUpload` on the bucket removes them.
+//! `docs/storage.md` lists the environment variables by which S3 is reached, and says what happens when it is in trouble.
 
 mod error;
 mod files;

@@ -1,7 +1,7 @@
 //! Where objects lie.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::StorageError;
@@ -129,12 +129,6 @@ impl FromStr for Location {
             return Err(fail("there is no path"));
         }
         Ok(Self::Local(PathBuf::from(path)))
-    }
-}
-
-impl From<&Path> for Location {
-    fn from(folder: &Path) -> Self {
-        Self::Local(folder.to_owned())
     }
 }
 

@@ -249,6 +249,29 @@ fn keys_of_the_environment_are_named_and_never_shown() {
 }
 
 #[test]
+fn a_certificate_is_trusted_when_its_authority_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "x", b"abc");
+    let private = Moto::start_with_tls();
+    let (endpoint, certificate) = (private.endpoint(), private.certificate());
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("SSL_CERT_FILE", certificate.to_str().unwrap()),
+    ];
+    // The server has no bucket, and it is the server that says so.
+    let text = complaint(&copy(&path, "private", &variables));
+    assert!(text.contains("there is no bucket"), "{text}");
+
+    let storage = at("s3://private/runs", &settings(endpoint));
+    for error in failures(&*storage) {
+        assert!(matches!(error, StorageError::Settings(_)), "{error}");
+        assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
+    }
+}
+
+#[test]
 fn a_custom_endpoint_means_path_style_unless_told_otherwise() {
     moto().create_bucket("styles");
     let proxy = Proxy::start(moto().address());

@@ -17,6 +17,11 @@ const SLOW_DOWN: Fault = Fault::Refuse {
     code: "SlowDown",
 };
 
+const NO_SUCH_UPLOAD: Fault = Fault::Refuse {
+    status: 404,
+    code: "NoSuchUpload",
+};
+
 #[test]
 fn a_busy_server_is_asked_again() {
     let (proxy, storage) = behind_proxy("busy");
@@ -91,13 +96,11 @@ fn a_completion_that_succeeded_unheard_is_a_success() {
     let folder = tempfile::tempdir().unwrap();
     let content = noise(11 * MIB, 4);
     let path = file(folder.path(), "model", &content);
-    let fault = proxy.inject(
-        Requests::of("POST").at("uploadId="),
-        Fault::FailAfterCommit,
-        Times::Next(1),
-    );
+    let completion = || Requests::of("POST").at("uploadId=");
+    let unheard = proxy.inject(completion(), Fault::FailAfterCommit, Times::Next(1));
+    let gone = proxy.inject(completion(), NO_SUCH_UPLOAD, Times::Next(1));
     storage.put_file("model", &path).unwrap();
-    assert_eq!(fault.hits(), 1);
+    assert_eq!((unheard.hits(), gone.hits()), (1, 1));
     assert!(storage.get_bytes("model", 11 << 20).unwrap() == content);
     assert_eq!(moto().unfinished_uploads("unheard"), 0);
 }
@@ -110,14 +113,12 @@ fn an_upload_that_somebody_aborted_is_a_failure() {
     let path = file(folder.path(), "model", &noise(11 * MIB, 4));
     proxy.inject(
         Requests::of("POST").at("uploadId="),
-        Fault::Refuse {
-            status: 404,
-            code: "NoSuchUpload",
-        },
+        NO_SUCH_UPLOAD,
         Times::Next(1),
     );
     let error = storage.put_file("model", &path).unwrap_err();
-    assert!(!error.is_temporary(), "{error}");
+    assert!(error.is_temporary(), "{error}");
+    assert!(error.to_string().contains("NoSuchUpload"), "{error}");
     assert_eq!(storage.get_bytes("model", 3).unwrap(), b"old");
     assert_eq!(moto().unfinished_uploads("aborted"), 0);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -20,26 +20,34 @@ const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-eas
 pub struct Moto {
     process: Child,
     address: SocketAddr,
+    has_tls: bool,
     folder: TempDir,
 }
 
 impl Moto {
     /// A server that takes any credentials.
     pub fn start() -> Self {
-        Self::with_environment(&[])
+        Self::launch(false, &[])
     }
 
     /// A server that knows no credentials, and so refuses all.
     pub fn start_refusing_all() -> Self {
-        Self::with_environment(&[("INITIAL_NO_AUTH_ACTION_COUNT", "0")])
+        Self::launch(false, &[("INITIAL_NO_AUTH_ACTION_COUNT", "0")])
     }
 
-    fn with_environment(variables: &[(&str, &str)]) -> Self {
+    /// A server that speaks TLS under the name `localhost`. [`Moto::ask`] and what builds on it cannot be used.
+    pub fn start_with_tls() -> Self {
+        Self::launch(true, &[])
+    }
+
+    fn launch(has_tls: bool, variables: &[(&str, &str)]) -> Self {
         let python = std::env::var("SPLADE_PYTHON").expect(
             "SPLADE_PYTHON is not set: run `make test`, or `make setup` and then `eval \"$(make env)\"`",
         );
+        let folder = TempDir::new().expect("a folder for credentials and certificate");
         let mut process = Command::new(&python)
             .arg(SCRIPT)
+            .args(has_tls.then_some(folder.path()))
             .envs(variables.iter().copied())
             .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::piped())
@@ -53,13 +61,13 @@ impl Moto {
         let port: u16 = line.trim().parse().unwrap_or_else(|_| {
             panic!("moto does not start with {python}, see above: run `make setup`")
         });
-        let folder = TempDir::new().expect("a folder for the credentials");
         let keys =
             "[default]\naws_access_key_id = testing\naws_secret_access_key = the-secret-key\n";
         fs::write(folder.path().join("credentials"), keys).expect("a file of credentials");
         Self {
             process,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
+            has_tls,
             folder,
         }
     }
@@ -71,7 +79,11 @@ impl Moto {
 
     /// Its URL.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        if self.has_tls {
+            format!("https://localhost:{}", self.address.port())
+        } else {
+            format!("http://{}", self.address)
+        }
     }
 
     /// A shared credentials file with the access key `testing` and the secret `the-secret-key`.
@@ -79,9 +91,9 @@ impl Moto {
         self.folder.path().join("credentials")
     }
 
-    /// The folder of the credentials file, which goes with the server.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// The certificate of a server with TLS, which is its own authority.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
     }
 
     /// Makes a bucket.

@@ -16,17 +16,9 @@ use crate::{S3Location, StorageError};
 
 /// A prefix in a bucket. Its operations lie in the modules beside this one.
 pub(super) struct Bucket {
-    pub(super) client: Client,
     pub(super) location: S3Location,
     pub(super) settings: S3Settings,
-    connected: Names,
-}
-
-/// What messages say about the server.
-struct Names {
-    endpoint: String,
-    source: super::credentials::Source,
-    has_checksums: bool,
+    server: Connected,
 }
 
 impl Bucket {
@@ -34,26 +26,19 @@ impl Bucket {
         location: &S3Location,
         settings: &S3Settings,
     ) -> Result<Self, StorageError> {
-        let Connected {
-            client,
-            endpoint,
-            source,
-            has_checksums,
-        } = client::connect(settings).await?;
         Ok(Self {
-            client,
             location: location.clone(),
             settings: settings.clone(),
-            connected: Names {
-                endpoint,
-                source,
-                has_checksums,
-            },
+            server: client::connect(settings).await?,
         })
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.server.client
+    }
+
     pub(super) fn endpoint(&self) -> &str {
-        &self.connected.endpoint
+        &self.server.endpoint
     }
 
     pub(super) fn name(&self) -> &str {
@@ -75,19 +60,19 @@ impl Bucket {
 
     /// The kind of checksum that requests carry, if any.
     pub(super) fn checksum(&self) -> Option<ChecksumAlgorithm> {
-        self.connected
+        self.server
             .has_checksums
             .then_some(ChecksumAlgorithm::Crc32)
     }
 
     /// The checksum of a body, where requests carry any.
     pub(super) fn crc32(&self, bytes: &[u8]) -> Option<String> {
-        self.connected.has_checksums.then(|| body::crc32(bytes))
+        self.server.has_checksums.then(|| body::crc32(bytes))
     }
 
     /// What a request is about that began at some time.
     pub(super) fn request(&self, full_key: &str, began: Instant) -> Request<'_> {
-        let source = self.connected.source.get();
+        let source = self.server.source.get();
         Request {
             place: self.place(full_key),
             bucket: self.name(),

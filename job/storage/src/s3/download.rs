@@ -99,7 +99,7 @@ impl Download<'_> {
         let began = Instant::now();
         let mut request = self
             .bucket
-            .client
+            .client()
             .get_object()
             .bucket(self.bucket.name())
             .key(self.key);

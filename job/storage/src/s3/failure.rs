@@ -1,6 +1,7 @@
 //! What the SDK's errors mean.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -69,6 +70,11 @@ impl Request<'_> {
                 self.refused(status, &code, message)
             }
             SdkError::ConstructionFailure(_) => StorageError::Settings(chain(error)),
+            _ if is_untrusted(error) => StorageError::Settings(format!(
+                "the certificate of {} is not trusted: {}; name its authority in SSL_CERT_FILE",
+                self.endpoint,
+                chain(error)
+            )),
             _ => self.unavailable(chain(error)),
         }
     }
@@ -98,6 +104,8 @@ impl Request<'_> {
             },
             (401 | 403, _) => self.denied(code),
             (_, known) if CREDENTIAL_CODES.contains(&known) => self.denied(code),
+            // Somebody aborted the upload, such as a lifecycle rule: a new one may succeed.
+            (_, "NoSuchUpload") => self.unavailable(format!("{code}: {message}")),
             (404, _) => StorageError::NotFound { place: self.place },
             (408 | 429 | 500 | 502 | 503 | 504, _)
             | (_, "RequestTimeout" | "SlowDown" | "InternalError") => {
@@ -149,10 +157,27 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// Whether the server's certificate is why there is no connection.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    matches!(
+        find::<rustls::Error>(error),
+        Some(rustls::Error::InvalidCertificate(_))
+    )
+}
+
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 
+/// An error and what lies behind it. What an IO error carries is not its source, but the cause all the same.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    std::iter::successors(Some(error), |&error| {
+        let carried = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match carried {
+            Some(carried) => Some(carried),
+            None => error.source(),
+        }
+    })
 }

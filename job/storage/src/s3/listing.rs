@@ -27,7 +27,7 @@ impl Bucket {
         loop {
             let began = Instant::now();
             let answer = self
-                .client
+                .client()
                 .list_objects_v2()
                 .bucket(self.name())
                 .prefix(&prefix)
@@ -82,7 +82,7 @@ impl Bucket {
             let began = Instant::now();
             let first = self.location.full_key(self.key(keys[0])?);
             let answer = self
-                .client
+                .client()
                 .delete_objects()
                 .bucket(self.name())
                 .set_checksum_algorithm(self.checksum())

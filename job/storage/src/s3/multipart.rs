@@ -51,7 +51,7 @@ impl<'a> Upload<'a> {
         let mark = Uuid::new_v4().to_string();
         let began = Instant::now();
         let created = bucket
-            .client
+            .client()
             .create_multipart_upload()
             .bucket(bucket.name())
             .key(key)
@@ -93,7 +93,7 @@ impl<'a> Upload<'a> {
 
     fn part(&self, number: i32, bytes: Bytes) -> UploadPartFluentBuilder {
         self.bucket
-            .client
+            .client()
             .upload_part()
             .bucket(self.bucket.name())
             .key(self.key)
@@ -124,7 +124,7 @@ impl<'a> Upload<'a> {
             .build();
         let completed = self
             .bucket
-            .client
+            .client()
             .complete_multipart_upload()
             .bucket(self.bucket.name())
             .key(self.key)
@@ -149,7 +149,7 @@ impl<'a> Upload<'a> {
         let began = Instant::now();
         let head = self
             .bucket
-            .client
+            .client()
             .head_object()
             .bucket(self.bucket.name())
             .key(self.key)
@@ -172,7 +172,7 @@ impl<'a> Upload<'a> {
     async fn abort(&self) {
         let aborted = self
             .bucket
-            .client
+            .client()
             .abort_multipart_upload()
             .bucket(self.bucket.name())
             .key(self.key)

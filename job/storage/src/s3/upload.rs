@@ -39,7 +39,7 @@ impl Bucket {
 
     async fn put_whole(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
         let began = Instant::now();
-        self.client
+        self.client()
             .put_object()
             .bucket(self.name())
             .key(key)
