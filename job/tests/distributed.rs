@@ -115,8 +115,14 @@ fn assert_ranks_agree(loss: &str) {
         let (whole, worst) = differences(&expected, &gradients(&workspace, name));
         println!("{name}: {whole:.1e} over all, {worst:.1e} at the worst parameter");
         // Sums in another order: f32 rounds a single small vector a little further apart than the whole.
-        assert!(whole <= 1e-6, "{ranks} ranks: gradients differ by {whole:e}");
-        assert!(worst <= 1e-5, "{ranks} ranks: a parameter's gradient differs by {worst:e}");
+        assert!(
+            whole <= 1e-6,
+            "{ranks} ranks: gradients differ by {whole:e}"
+        );
+        assert!(
+            worst <= 1e-5,
+            "{ranks} ranks: a parameter's gradient differs by {worst:e}"
+        );
     }
 }
 

@@ -21,9 +21,9 @@ fn evaluation(rest: &str) -> String {
 
 /// Values of one name in the log of an attempt, by step.
 fn logged(workspace: &Workspace, name: &str, measure: &str) -> Vec<(u64, f64)> {
-    let log = workspace
-        .path()
-        .join(format!("runs/{name}/checkpoints/attempt-0001/metrics.jsonl"));
+    let log = workspace.path().join(format!(
+        "runs/{name}/checkpoints/attempt-0001/metrics.jsonl"
+    ));
     fs::read_to_string(log)
         .unwrap()
         .lines()
@@ -48,16 +48,20 @@ fn the_best_checkpoint_is_kept_and_exported() {
     });
     let text = fs::read_to_string(&manifest).unwrap();
     let text = text
-        .replace("learningRate: \"1e-3\"", "learningRate: \"0.3\", warmupSteps: 24")
+        .replace(
+            "learningRate: \"1e-3\"",
+            "learningRate: \"0.3\", warmupSteps: 24",
+        )
         .replace("everySteps: 100", "everySteps: 100, keepLast: 1");
     fs::write(&manifest, text).unwrap();
     workspace.job(&format!("run -f {}", manifest.display()));
     let values = logged(&workspace, "best", "evaluation/ndcg@10");
     let steps: Vec<u64> = values.iter().map(|(step, _)| *step).collect();
     assert_eq!(steps, [4, 8, 12, 16, 20, 24]);
-    let best = values
-        .iter()
-        .fold((0, f64::MIN), |best, &value| if value.1 > best.1 { value } else { best });
+    let best = values.iter().fold(
+        (0, f64::MIN),
+        |best, &value| if value.1 > best.1 { value } else { best },
+    );
     assert!(best.0 < 24, "the run gets worse: {values:?}");
     let attempt = workspace.path().join("runs/best/checkpoints/attempt-0001");
     let weights = |folder: &Path| fs::read(folder.join("model.safetensors")).unwrap();
@@ -74,7 +78,9 @@ fn the_best_checkpoint_is_kept_and_exported() {
     );
     let report = fs::read_to_string(workspace.path().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
-    let exported = report["results"][0]["metrics"]["ndcg_at_10"].as_f64().unwrap();
+    let exported = report["results"][0]["metrics"]["ndcg_at_10"]
+        .as_f64()
+        .unwrap();
     assert!((exported - best.1).abs() < 1e-4, "{exported} {best:?}");
     assert!(weights(&kept).len() == weights(&export).len());
 }
@@ -93,7 +99,10 @@ fn ranks_share_an_evaluation_and_find_the_same() {
         let text = fs::read_to_string(&manifest)
             .unwrap()
             .replace("devicesPerNode: 1", &format!("devicesPerNode: {ranks}"))
-            .replace("batchSizePerDevice: 8", &format!("batchSizePerDevice: {batch}"));
+            .replace(
+                "batchSizePerDevice: 8",
+                &format!("batchSizePerDevice: {batch}"),
+            );
         fs::write(&manifest, text).unwrap();
         workspace.job(&format!("launch -f {}", manifest.display()));
     }
@@ -122,7 +131,10 @@ fn patience_ends_a_run_that_learns_no_more() {
         extra: evaluation(", patience: 2"),
     });
     let text = fs::read_to_string(&manifest).unwrap();
-    let text = text.replace("learningRate: \"1e-3\"", "learningRate: \"1e-12\", warmupSteps: 0");
+    let text = text.replace(
+        "learningRate: \"1e-3\"",
+        "learningRate: \"1e-12\", warmupSteps: 0",
+    );
     fs::write(&manifest, text).unwrap();
     let run = format!("run -f {}", manifest.display());
     workspace.job(&run);

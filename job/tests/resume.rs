@@ -190,7 +190,11 @@ fn torn_cut_and_flipped_checkpoints_are_passed_over_for_the_one_before() {
         extra: String::new(),
     });
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("everySteps: 2", "everySteps: 2, keepLast: 5")).unwrap();
+    fs::write(
+        &path,
+        text.replace("everySteps: 2", "everySteps: 2, keepLast: 5"),
+    )
+    .unwrap();
     workspace.job(&format!("train -f {}", path.display()));
     let attempt = workspace
         .path()
@@ -230,7 +234,11 @@ fn another_number_of_ranks_is_another_run() {
     });
     workspace.job(&format!("train -f {}", path.display()));
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("devicesPerNode: 1", "devicesPerNode: 2")).unwrap();
+    fs::write(
+        &path,
+        text.replace("devicesPerNode: 1", "devicesPerNode: 2"),
+    )
+    .unwrap();
     let output = common::splade_job(&["launch", "-f", path.to_str().unwrap()], workspace.path());
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{errors}");

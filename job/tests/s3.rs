@@ -65,7 +65,10 @@ impl Place {
             .env("AWS_ENDPOINT_URL", self.proxy.endpoint())
             .env("AWS_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_SHARED_CREDENTIALS_FILE", self.server.credentials_file());
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                self.server.credentials_file(),
+            );
         command
     }
 
@@ -209,7 +212,10 @@ fn training_goes_on_while_storage_is_away() {
     let lines = || fs::read_to_string(&log).map_or(0, |log| log.lines().count());
     while outage.hits() == 0 || lines() < STEPS as usize {
         assert!(Instant::now() < deadline, "{} lines", lines());
-        assert!(run.try_wait().unwrap().is_none(), "it waits for its storage");
+        assert!(
+            run.try_wait().unwrap().is_none(),
+            "it waits for its storage"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     outage.release();
@@ -242,7 +248,11 @@ fn what_somebody_must_correct_is_said_at_once() {
     let place = Place::new();
     let manifest = place.manifest("wrong", 600);
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replace("s3://splade/", "s3://no-such-bucket/")).unwrap();
+    fs::write(
+        &manifest,
+        text.replace("s3://splade/", "s3://no-such-bucket/"),
+    )
+    .unwrap();
     let output = place.run(&["train"], &manifest);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{errors}");

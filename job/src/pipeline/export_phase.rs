@@ -92,12 +92,11 @@ pub(super) fn why_stale(
             "the training is not over; `splade-job train` finishes it",
         ));
     }
-    let checkpoint = selected(&store, &state, checkpoint).map_err(|source| {
-        PipelineError::Training {
+    let checkpoint =
+        selected(&store, &state, checkpoint).map_err(|source| PipelineError::Training {
             name: training.name.clone(),
             source,
-        }
-    })?;
+        })?;
     Ok(
         (provenance.weights_sha256 != checkpoint.weights_sha256()?).then_some(
             "its export is of an earlier training; `splade-job export` brings it up to date",

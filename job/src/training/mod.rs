@@ -30,7 +30,7 @@ pub use plan::{
     Length, LossPlan, ModelPlan, OptimizerPlan, Recipe, SpecialTokenPolicy, Surroundings,
     TensorBoard, TrainingPlan, Warmup,
 };
+pub use result::{Finished, load_finished, selected};
 pub use state::TrainingState;
 pub use throughput::{measured_peak, training_flops};
-pub use result::{Finished, load_finished, selected};
 pub use trainer::{Outcome, train};
