@@ -2,8 +2,9 @@
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use splade_job::cli::{Class, Cli};
+use splade_job::cli::{Class, Cli, Failure, refuse_arguments, report_failure};
 use splade_job::telemetry::start_logging;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -17,11 +18,11 @@ fn main() -> ExitCode {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
             let _ = error.print();
-            return if asked {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(Class::Usage as u8)
-            };
+            if asked {
+                return ExitCode::SUCCESS;
+            }
+            refuse_arguments(&error);
+            return ExitCode::from(Class::Usage as u8);
         }
     };
     start_logging();
@@ -30,9 +31,22 @@ fn main() -> ExitCode {
     match catch_unwind(AssertUnwindSafe(|| cli.run())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
+            report_failure(&failure);
             eprintln!("error: {failure}");
             ExitCode::from(failure.class as u8)
         }
-        Err(_) => ExitCode::from(Class::Software as u8),
+        Err(panic) => {
+            report_failure(&Failure::software(said(&*panic)));
+            ExitCode::from(Class::Software as u8)
+        }
     }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("panic")
 }

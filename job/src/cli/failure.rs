@@ -1,5 +1,7 @@
 //! How a failure ends the process: its exit code and its message.
 
+pub use splade_launch::ExitClass as Class;
+
 use crate::benchmark::BenchmarkError;
 use crate::checkpoint::CheckpointError;
 use crate::encoder::EncodeError;
@@ -14,28 +16,13 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Classes of failure by exit code, as `sysexits.h` numbers them; the operator decides by them what happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Bad arguments.
-    Usage = 64,
-    /// Bad data.
-    Data = 65,
-    /// An input is missing.
-    NoInput = 66,
-    /// A fault of the program, or a run that cannot learn.
-    Software = 70,
-    /// Stopped from outside after saving, or storage that fails.
-    Temporary = 75,
-    /// Bad configuration.
-    Configuration = 78,
-}
-
 /// What went wrong, for a person, and for the process that started this one.
 #[derive(Debug)]
 pub struct Failure {
     /// The class.
     pub class: Class,
+    /// It was asked for from outside: nothing went wrong.
+    pub interrupted: bool,
     message: String,
 }
 
@@ -52,6 +39,7 @@ impl Failure {
     pub fn new(class: Class, message: impl fmt::Display) -> Self {
         Self {
             class,
+            interrupted: false,
             message: message.to_string(),
         }
     }
@@ -224,6 +212,10 @@ impl From<BenchmarkError> for Failure {
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         let message = error.to_string();
+        let interrupted = matches!(
+            error,
+            PipelineError::Interrupted { .. } | PipelineError::Stopped { .. }
+        );
         let class = match error {
             PipelineError::Training { source, .. } => Self::from(source).class,
             PipelineError::Benchmark { source, .. } => Self::from(source).class,
@@ -234,6 +226,10 @@ impl From<PipelineError> for Failure {
             PipelineError::Io { source, .. } => class_of_io(&source),
             PipelineError::Json { .. } => Class::Software,
         };
-        Self { class, message }
+        Self {
+            class,
+            interrupted,
+            message,
+        }
     }
 }

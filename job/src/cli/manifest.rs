@@ -75,7 +75,8 @@ pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<Resource>, Failure> {
+/// The resources of a manifest.
+pub(super) fn read(file: &Path) -> Result<Vec<Resource>, Failure> {
     let size = std::fs::metadata(file)
         .map_err(|source| Failure::io(file, source))?
         .len();

@@ -5,10 +5,14 @@ mod encode;
 mod failure;
 mod info;
 mod init;
+mod launch;
 mod manifest;
+mod rank;
 mod signals;
 
 pub use failure::{Class, Failure};
+pub use launch::refuse_arguments;
+pub use rank::report_failure;
 
 use crate::pipeline::Phases;
 use clap::{Parser, Subcommand};
@@ -28,8 +32,9 @@ enum Command {
     Validate(manifest::ManifestFile),
     /// Run every phase of a manifest: training, export, benchmarks, leaderboard. What is done is not done again.
     Run(manifest::ManifestFile),
-    /// Only train, continuing from the newest checkpoint.
+    /// Only train, continuing from the newest checkpoint. This is also what each rank of a gang runs.
     Train(manifest::ManifestFile),
+    Launch(launch::Launch),
     /// Only export finished trainings to Hugging Face format.
     Export(manifest::ManifestFile),
     Encode(encode::Encode),
@@ -52,11 +57,15 @@ impl Cli {
                 export: true,
                 benchmark: true,
             }),
-            Command::Train(file) => file.run(Phases {
-                training: true,
-                export: false,
-                benchmark: false,
-            }),
+            Command::Train(file) => {
+                rank::begin()?;
+                file.run(Phases {
+                    training: true,
+                    export: false,
+                    benchmark: false,
+                })
+            }
+            Command::Launch(command) => command.run(),
             Command::Export(file) => file.run(Phases {
                 training: false,
                 export: true,

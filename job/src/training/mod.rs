@@ -5,6 +5,7 @@ mod error;
 mod guard;
 mod inputs;
 mod interrupt;
+mod launcher;
 mod plan;
 mod prepare;
 mod report;

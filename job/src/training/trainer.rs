@@ -5,6 +5,7 @@ use super::error::TrainingError;
 use super::guard::Place;
 use super::inputs::collate;
 use super::interrupt::Interrupt;
+use super::launcher::Launcher;
 use super::plan::TrainingPlan;
 use super::prepare::Run;
 use super::report::{Extent, Reporter};
@@ -12,6 +13,7 @@ use super::state::TrainingState;
 use super::step::{FlopsWeights, MEASURES, Measured, forward};
 use crate::checkpoint::Attempt;
 use crate::model::Splade;
+use splade_launch::Phase;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
@@ -52,9 +54,15 @@ pub fn train(
     device: Device,
     interrupt: &Interrupt,
 ) -> Result<Outcome, TrainingError> {
+    let launcher = Launcher::from_env();
     let mut run = Run::prepare(plan, device, plan.surroundings.resume)?;
+    if let Some(newest) = &run.newest {
+        launcher.tell_checkpoint(&newest.folder);
+    }
+    let tell = |phase, run: &Run<'_>| launcher.tell(phase, run.step, run.course.total_steps);
+    tell(Phase::Training, &run);
     if run.is_over() {
-        return run.finish();
+        return run.finish(&launcher);
     }
     let attempt = run.store.begin_attempt(plan.surroundings.keep_last)?;
     let mut reporter = run.reporter(&attempt)?;
@@ -62,18 +70,22 @@ pub fn train(
     let mut last_saved = Instant::now();
     while !run.is_over() {
         run.step(&mut reporter)?;
+        tell(Phase::Training, &run);
         let stop = interrupt.is_requested();
         if !(stop || run.is_over() || run.is_checkpoint_due(last_saved)) {
             continue;
         }
         let pause = Instant::now();
+        tell(Phase::Saving, &run);
         let checkpoint = run.save(&attempt)?;
+        launcher.tell_checkpoint(&checkpoint);
         if stop && !run.is_over() {
             return Ok(Outcome::Interrupted {
                 step: run.step,
                 checkpoint,
             });
         }
+        tell(Phase::Evaluating, &run);
         if let Some(loss) = run.validation_loss(interrupt)? {
             let logged = reporter.add_scalar(run.step, "validation_loss", loss);
             logged.map_err(|source| run.log_error(source))?;
@@ -81,7 +93,7 @@ pub fn train(
         reporter.leave_out(pause.elapsed());
         last_saved = Instant::now();
     }
-    run.finish()
+    run.finish(&launcher)
 }
 
 /// The model of a training that is over; None where steps are left. Nothing is trained.
@@ -96,10 +108,7 @@ pub fn load_finished(
     if !run.is_over() {
         return Ok(None);
     }
-    match run.finish()? {
-        Outcome::Finished(finished) => Ok(Some(*finished)),
-        Outcome::Interrupted { .. } => Ok(None),
-    }
+    run.finished().map(Some)
 }
 
 impl Run<'_> {
@@ -231,15 +240,21 @@ impl Run<'_> {
         Ok(Some(sum / shards.len() as f64))
     }
 
-    fn finish(self) -> Result<Outcome, TrainingError> {
+    fn finish(self, launcher: &Launcher) -> Result<Outcome, TrainingError> {
+        let finished = self.finished()?;
+        launcher.tell_finished(&finished.weights_sha256);
+        Ok(Outcome::Finished(Box::new(finished)))
+    }
+
+    fn finished(self) -> Result<Finished, TrainingError> {
         let state = self.state();
         let triplets = self.shards.len();
         let newest = self.newest.ok_or(TrainingError::NothingSaved)?;
-        Ok(Outcome::Finished(Box::new(Finished {
+        Ok(Finished {
             weights_sha256: newest.weights_sha256()?,
             model: self.model,
             state,
             triplets,
-        })))
+        })
     }
 }

@@ -1,0 +1,128 @@
+//! `splade-job launch`: the ranks of one node of a gang, each a `splade-job train` of the same manifest.
+
+use super::failure::Failure;
+use super::manifest::read;
+use clap::Args;
+use splade_crds::manifest::Resource;
+use splade_launch::{Conclusion, ExitClass, Flags, Gang, Limits, Shape, TerminationLog, launch};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Train with one rank for each device of this node, as part of a gang of nodes.
+///
+/// What no flag says comes from the environment (that of an Indexed Job, or torchrun's), and the shape of the gang at
+/// last from the manifest.
+#[derive(Debug, Args)]
+pub struct Launch {
+    /// The manifest: a SpladeTraining.
+    #[arg(short, long = "file")]
+    file: PathBuf,
+    /// Nodes of the gang [default: PET_NNODES, then gang.nodes].
+    #[arg(long)]
+    nodes: Option<u32>,
+    /// Which of them this is, from 0 [default: PET_NODE_RANK, then JOB_COMPLETION_INDEX].
+    #[arg(long)]
+    node_rank: Option<u32>,
+    /// Ranks to start here [default: PET_NPROC_PER_NODE, then gang.devicesPerNode].
+    #[arg(long)]
+    ranks_per_node: Option<u32>,
+    /// Address of node 0 [default: PET_MASTER_ADDR, then MASTER_ADDR].
+    #[arg(long)]
+    master_addr: Option<String>,
+    /// Port of rank 0; with several nodes their launchers use the next one [default: PET_MASTER_PORT, then
+    /// MASTER_PORT, then a free one, or 29500 with several nodes].
+    #[arg(long)]
+    master_port: Option<u16>,
+    /// Where to write how it ended, as JSON [default: /dev/termination-log where there is one].
+    #[arg(long)]
+    termination_log: Option<PathBuf>,
+}
+
+/// Writes the termination message of a launcher whose arguments are refused.
+pub fn refuse_arguments(error: &clap::Error) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|name| name == "launch")
+    {
+        TerminationLog::new(None)
+            .conclude(|| splade_launch::Failure::new(ExitClass::Usage, error).into());
+    }
+}
+
+impl Launch {
+    /// Runs the ranks to their end.
+    ///
+    /// # Errors
+    /// The first failure of the gang, with its class.
+    pub fn run(self) -> Result<(), Failure> {
+        let log = TerminationLog::new(self.termination_log.clone());
+        match log.conclude(|| self.conclude()).failure {
+            None => Ok(()),
+            Some(failure) => Err(Failure::new(failure.class, failure)),
+        }
+    }
+
+    fn conclude(&self) -> Conclusion {
+        match self.plan() {
+            Ok((gang, limits, rank)) => launch(&gang, &limits, |_| {
+                let mut command = Command::new(&rank);
+                command.arg("train").arg("--file").arg(&self.file);
+                command
+            }),
+            Err(failure) => splade_launch::Failure::new(failure.class, failure).into(),
+        }
+    }
+
+    fn plan(&self) -> Result<(Gang, Limits, PathBuf), Failure> {
+        let (shape, limits) = described(&self.file)?;
+        let flags = Flags {
+            nodes: self.nodes,
+            node_rank: self.node_rank,
+            ranks_per_node: self.ranks_per_node,
+            master_addr: self.master_addr.clone(),
+            master_port: self.master_port,
+        };
+        let variable =
+            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let gang = Gang::resolve(&flags, variable, shape)
+            .map_err(|error| Failure::new(error.class(), error))?;
+        let rank = std::env::current_exe().map_err(Failure::software)?;
+        Ok((gang, limits, rank))
+    }
+}
+
+/// The gang and the limits that the trainings of a manifest ask for, all of them the same.
+fn described(file: &Path) -> Result<(Shape, Limits), Failure> {
+    let mut found = None;
+    for resource in read(file)? {
+        let Resource::Training(training) = resource else {
+            continue;
+        };
+        let (gang, policy) = (&training.spec.gang, &training.spec.run_policy);
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let own = (
+            Shape {
+                nodes: gang.nodes,
+                ranks_per_node: gang.devices_per_node,
+            },
+            Limits::new(
+                seconds(policy.stall_timeout_seconds),
+                seconds(policy.termination_timeout_seconds),
+            ),
+        );
+        if *found.get_or_insert(own) != own {
+            return Err(Failure::configuration(format!(
+                "{}: the trainings of one launch must agree on gang.nodes, gang.devicesPerNode, \
+                 runPolicy.stallTimeoutSeconds and runPolicy.terminationTimeoutSeconds; split the file",
+                file.display()
+            )));
+        }
+    }
+    found.ok_or_else(|| {
+        Failure::configuration(format!(
+            "{}: there is no SpladeTraining to launch",
+            file.display()
+        ))
+    })
+}

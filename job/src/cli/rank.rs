@@ -1,0 +1,24 @@
+//! What a rank owes its launcher: to end with it, and to say why it fails.
+
+use super::failure::{Class, Failure};
+use splade_launch::{RankError, Reporter, die_with_parent};
+
+/// Ties this process to its launcher, where one started it.
+pub(super) fn begin() -> Result<(), Failure> {
+    die_with_parent().map_err(|error| Failure::new(Class::Temporary, error))
+}
+
+/// Tells the launcher, where there is one, why this rank fails. Being asked to leave is no failure.
+pub fn report_failure(failure: &Failure) {
+    if failure.interrupted {
+        return;
+    }
+    if let Some(reporter) = Reporter::from_env() {
+        reporter.update(|report| {
+            report.error = Some(RankError {
+                class: failure.class,
+                message: failure.to_string(),
+            });
+        });
+    }
+}

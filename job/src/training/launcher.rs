@@ -1,0 +1,42 @@
+//! What a rank tells the launcher that started it, if one did.
+
+use splade_launch::{Phase, Reporter};
+use std::path::Path;
+
+/// The launcher, or nobody.
+#[derive(Debug)]
+pub(super) struct Launcher(Option<Reporter>);
+
+impl Launcher {
+    pub(super) fn from_env() -> Self {
+        Self(Reporter::from_env())
+    }
+
+    /// Where the run is. To be told at every step: a launcher takes silence for a stall.
+    pub(super) fn tell(&self, phase: Phase, step: u64, total_steps: u64) {
+        if let Some(reporter) = &self.0 {
+            reporter.update(|report| {
+                report.phase = phase;
+                report.step = step;
+                report.total_steps = Some(total_steps);
+            });
+        }
+    }
+
+    /// The newest complete checkpoint.
+    pub(super) fn tell_checkpoint(&self, folder: &Path) {
+        if let Some(reporter) = &self.0 {
+            reporter.update(|report| report.checkpoint = Some(folder.display().to_string()));
+        }
+    }
+
+    /// All is done, and this is the model.
+    pub(super) fn tell_finished(&self, weights_sha256: &str) {
+        if let Some(reporter) = &self.0 {
+            reporter.update(|report| {
+                report.phase = Phase::Finished;
+                report.model_digest = Some(format!("sha256:{weights_sha256}"));
+            });
+        }
+    }
+}
