@@ -70,6 +70,12 @@ impl End {
         self == Self::Code(0)
     }
 
+    /// Whether a process that is asked to leave ends so: after saving, or because it did not hear signals yet.
+    pub(crate) fn is_leave(self) -> bool {
+        matches!(self, Self::Code(code) if ExitClass::from_code(code) == Some(ExitClass::Temporary))
+            || self == Self::Signal(signal_hook::consts::SIGTERM)
+    }
+
     /// The class of a rank that ended without success.
     ///
     /// An exit code of the contract is its own class and any other code is a fault of the program. Signals that a

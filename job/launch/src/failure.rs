@@ -5,6 +5,7 @@ use crate::gang::Gang;
 use crate::report::RankReport;
 use crate::text::cut;
 use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGABRT, SIGKILL, SIGTERM};
 use std::fmt;
 
 /// The longest message of a failure, in bytes.
@@ -123,10 +124,14 @@ impl Failure {
     /// The failure of a rank that ended without success.
     pub(crate) fn of_rank(gang: &Gang, rank_end: &RankEnd, report: Option<&RankReport>) -> Self {
         let rank = gang.rank(rank_end.local);
-        let class = rank_end.end.class(rank_end.out_of_memory);
         let error = report.and_then(|report| report.error.as_ref());
+        let class = match error {
+            // Told to leave while it was failing, it leaves as it was told; what it reported before is the truth.
+            Some(error) if rank_end.end.is_leave() => error.class,
+            _ => rank_end.end.class(rank_end.out_of_memory),
+        };
         let evidence = match (rank_end.end, class) {
-            (End::Signal(signal), _) if signal != signal_hook::consts::SIGABRT => Evidence::Taken,
+            (End::Signal(signal), _) if signal != SIGABRT && signal != SIGTERM => Evidence::Taken,
             (_, class) if class != ExitClass::Software => Evidence::OwnClass,
             _ if error.is_some() => Evidence::Reported,
             _ => Evidence::Unexplained,
@@ -188,7 +193,7 @@ fn describe(gang: &Gang, rank_end: &RankEnd, report: Option<&RankReport>) -> Str
     if let Some(error) = error {
         text += &format!(": {}", error.message);
     }
-    if rank_end.end == End::Signal(signal_hook::consts::SIGKILL) {
+    if rank_end.end == End::Signal(SIGKILL) {
         text += if rank_end.out_of_memory {
             "; the memory limit of this container has killed a process: raise gang.resources or make the batch smaller"
         } else {
@@ -217,7 +222,7 @@ mod tests {
     use super::*;
     use crate::gang::Shape;
     use crate::report::{Phase, RankError};
-    use signal_hook::consts::{SIGABRT, SIGKILL, SIGSEGV};
+    use signal_hook::consts::SIGSEGV;
 
     fn gang(nodes: u32) -> Gang {
         Gang {
@@ -319,6 +324,14 @@ mod tests {
         let early = failure(End::Code(70), Some(("not a number", 1)));
         let late = failure(End::Code(70), Some(("connection closed", 2)));
         assert!(early.outranks(&late) && !late.outranks(&early));
+    }
+
+    #[test]
+    fn a_rank_told_to_leave_while_it_fails_keeps_the_class_of_its_failure() {
+        for end in [End::Code(75), End::Signal(SIGTERM)] {
+            let failure = failure(end, Some(("not a number", 1)));
+            assert_eq!(failure.class, ExitClass::Software);
+        }
     }
 
     #[test]

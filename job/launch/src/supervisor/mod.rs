@@ -10,14 +10,13 @@ mod tests;
 
 pub use standing::Standing;
 
-use crate::exit::{End, ExitClass};
+use crate::exit::ExitClass;
 use crate::failure::{Cause, Failure, RankEnd};
 use crate::gang::Gang;
 use crate::limits::Limits;
 use crate::peers::{Message, PeerEvent};
 use crate::report::RankReport;
 use others::Others;
-use signal_hook::consts::SIGTERM;
 use std::time::Duration;
 
 /// Time after the first failure in which another one may prove to be its root.
@@ -306,11 +305,7 @@ impl Supervisor {
         let has_error = self.reports[end.local as usize]
             .as_ref()
             .is_some_and(|report| report.error.is_some());
-        let left = match end.end {
-            End::Code(0) => true,
-            End::Code(code) => ExitClass::from_code(code) == Some(ExitClass::Temporary),
-            End::Signal(signal) => signal == SIGTERM,
-        };
+        let left = end.end.is_success() || end.end.is_leave();
         match self.stage {
             Stage::Gathering | Stage::Running => !end.end.is_success(),
             Stage::Stopping { .. } => !left && self.killed.is_none(),

@@ -1,8 +1,9 @@
 use super::*;
+use crate::exit::End;
 use crate::gang::Shape;
 use crate::report::{Phase, RankError};
 use proptest::prelude::*;
-use signal_hook::consts::SIGKILL;
+use signal_hook::consts::{SIGKILL, SIGTERM};
 
 const SECOND: Duration = Duration::from_secs(1);
 
