@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use splade_job::cli::{Class, Cli};
-use splade_job::telemetry::start_logging;
+use splade_job::cli::{Class, Cli, Failure};
+use splade_telemetry::Telemetry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -24,10 +24,9 @@ fn main() -> ExitCode {
             };
         }
     };
-    start_logging();
     // libtorch reports a lack of memory, among others, by exceptions that tch turns into panics. The hook has printed
     // what happened; the exit code must say "software" to whoever started this.
-    match catch_unwind(AssertUnwindSafe(|| cli.run())) {
+    match catch_unwind(AssertUnwindSafe(|| run(cli))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
             eprintln!("error: {failure}");
@@ -35,4 +34,9 @@ fn main() -> ExitCode {
         }
         Err(_) => ExitCode::from(Class::Software as u8),
     }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let telemetry = Telemetry::start("splade-job", env!("CARGO_PKG_VERSION"));
+    cli.run(&telemetry.map_err(Failure::software)?)
 }

@@ -14,7 +14,7 @@ use splade_job::pipeline::resolve;
 
 /// Fields of parts that `splade-job` does not have yet. Each is either reached through another field that is refused
 /// when it is set, or has nothing to act on in a single process.
-const WITHOUT_EFFECT: [(&str, &str); 8] = [
+const WITHOUT_EFFECT: [(&str, &str); 7] = [
     (
         "engine.embedded",
         "the only engine there is; the other one is refused",
@@ -30,10 +30,6 @@ const WITHOUT_EFFECT: [(&str, &str); 8] = [
     (
         "loss.negatives.crossRank",
         "with one rank there is no other",
-    ),
-    (
-        "runPolicy.stallTimeoutSeconds",
-        "watched by the launcher of several ranks",
     ),
 ];
 
@@ -135,6 +131,7 @@ fn training_changes() -> Vec<(&'static str, Value)> {
         ("optimizer.warmupRatio", json!("0.07")),
         ("optimizer.warmupSteps", json!(7)),
         ("optimizer.weightDecay", json!("0.7")),
+        ("runPolicy.stallTimeoutSeconds", json!(77)),
         ("telemetry.logEverySteps", json!(7)),
         ("telemetry.otlpEndpoint", json!("http://collector:4317")),
         ("telemetry.tensorboard", json!("curves")),

@@ -103,6 +103,16 @@ impl CheckpointStore {
 }
 
 impl Attempt {
+    /// Its number, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The folder of the checkpoint after `step` optimizer steps.
+    pub fn place(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("step-{step:08}"))
+    }
+
     /// Where this attempt writes, logs as well as checkpoints.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -119,7 +129,7 @@ impl Attempt {
         optimizer: &Optimizer,
         state: &impl Serialize,
     ) -> Result<Checkpoint, CheckpointError> {
-        let folder = self.folder.join(format!("step-{step:08}"));
+        let folder = self.place(step);
         let io = |error| CheckpointError::io(&folder, error);
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(io)?;

@@ -6,6 +6,7 @@ use crate::pipeline::{Phases, leaderboard, resolve, run};
 use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::{Resource, parse};
+use splade_telemetry::{Telemetry, serve_by_environment};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,13 +50,17 @@ impl ManifestFile {
     ///
     /// # Errors
     /// Mistakes of the file, or the first resource that fails.
-    pub fn run(&self, phases: Phases) -> Result<(), Failure> {
-        run_manifest(&self.file, phases)
+    pub fn run(&self, phases: Phases, telemetry: &Telemetry) -> Result<(), Failure> {
+        run_manifest(&self.file, phases, telemetry)
     }
 }
 
 /// As [`ManifestFile::run`], for a path.
-pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
+pub(super) fn run_manifest(
+    file: &Path,
+    phases: Phases,
+    telemetry: &Telemetry,
+) -> Result<(), Failure> {
     let job = resolve(&read(file)?).map_err(|errors| {
         let lines: Vec<String> = errors
             .iter()
@@ -65,7 +70,9 @@ pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
     })?;
     let interrupt = Arc::new(Interrupt::default());
     signals::watch(&interrupt)?;
-    let rows = run(&job, phases, &interrupt)?;
+    let _status = serve_by_environment(telemetry.progress(), telemetry.rank())
+        .map_err(Failure::configuration)?;
+    let rows = run(&job, phases, &interrupt, telemetry)?;
     if !rows.is_empty() {
         for row in &rows {
             println!("{}\n{}", row.name, row.report.table());

@@ -12,6 +12,7 @@ pub use failure::{Class, Failure};
 
 use crate::pipeline::Phases;
 use clap::{Parser, Subcommand};
+use splade_telemetry::Telemetry;
 
 /// Trains, exports and benchmarks SPLADE models: the job of splade-operator.
 #[derive(Debug, Parser)]
@@ -43,27 +44,36 @@ impl Cli {
     ///
     /// # Errors
     /// Whatever ends the command early.
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, telemetry: &Telemetry) -> Result<(), Failure> {
         match self.command {
             Command::Init(command) => command.run(),
             Command::Validate(file) => file.validate(),
-            Command::Run(file) => file.run(Phases {
-                training: true,
-                export: true,
-                benchmark: true,
-            }),
-            Command::Train(file) => file.run(Phases {
-                training: true,
-                export: false,
-                benchmark: false,
-            }),
-            Command::Export(file) => file.run(Phases {
-                training: false,
-                export: true,
-                benchmark: false,
-            }),
+            Command::Run(file) => file.run(
+                Phases {
+                    training: true,
+                    export: true,
+                    benchmark: true,
+                },
+                telemetry,
+            ),
+            Command::Train(file) => file.run(
+                Phases {
+                    training: true,
+                    export: false,
+                    benchmark: false,
+                },
+                telemetry,
+            ),
+            Command::Export(file) => file.run(
+                Phases {
+                    training: false,
+                    export: true,
+                    benchmark: false,
+                },
+                telemetry,
+            ),
             Command::Encode(command) => command.run(),
-            Command::Benchmark(command) => command.run(),
+            Command::Benchmark(command) => command.run(telemetry),
             Command::Info => {
                 info::run();
                 Ok(())

@@ -9,6 +9,8 @@ use crate::benchmark::BenchmarkError;
 use crate::checkpoint::CheckpointError;
 use crate::export::{ExportError, ExportPlan};
 use crate::training::{Finished, Interrupt, Outcome, TrainingError, load_finished, train};
+use splade_telemetry::spans::{self, within};
+use splade_telemetry::{Phase, Progress, Telemetry, TraceError};
 use std::path::{Path, PathBuf};
 
 /// Which phases run.
@@ -71,6 +73,9 @@ pub enum PipelineError {
     /// A checkpoint or manifest.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Traces cannot be sent as the manifest or the environment asks.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// A report cannot be written or read.
     #[error("{path}: {source}", path = path.display())]
     Io {
@@ -98,18 +103,28 @@ impl PipelineError {
     }
 }
 
-/// Runs the phases of every resource in turn and returns the leaderboard's rows.
+/// Runs the phases of every resource in turn and returns the leaderboard's rows; `telemetry` tells of them.
 ///
 /// # Errors
 /// The first resource that fails; what was done before stays done.
-pub fn run(job: &Job, phases: Phases, interrupt: &Interrupt) -> Result<Vec<Row>, PipelineError> {
+pub fn run(
+    job: &Job,
+    phases: Phases,
+    interrupt: &Interrupt,
+    telemetry: &Telemetry,
+) -> Result<Vec<Row>, PipelineError> {
+    let progress = telemetry.progress();
     let mut rows = Vec::new();
     for training in &job.trainings {
-        run_training(training, phases, interrupt, &mut rows)?;
+        let _traces = telemetry.send_traces(training.otlp_endpoint.as_deref())?;
+        within(spans::run(&training.plan.name), || {
+            run_training(training, phases, interrupt, progress, &mut rows)
+        })?;
     }
     if phases.benchmark {
+        let _traces = telemetry.send_traces(None)?;
         for benchmark in &job.benchmarks {
-            rows.push(run_one(benchmark)?);
+            rows.push(run_one(benchmark, progress)?);
         }
     }
     Ok(rows)
@@ -119,14 +134,16 @@ fn run_training(
     training: &PlannedTraining,
     phases: Phases,
     interrupt: &Interrupt,
+    progress: &Progress,
     rows: &mut Vec<Row>,
 ) -> Result<(), PipelineError> {
     let name = || training.plan.name.clone();
     if phases.training || phases.export {
-        let finished = finish(training, phases, interrupt)?;
+        let finished = finish(training, phases, interrupt, progress)?;
         if phases.export
             && let Some(export) = &training.export
         {
+            progress.enter(Phase::Exporting);
             export_finished(&training.plan, export, &finished)?;
         }
         if interrupt.is_requested() {
@@ -141,7 +158,7 @@ fn run_training(
                     reason,
                 });
             }
-            run_benchmarks(training, export, rows)
+            run_benchmarks(training, export, progress, rows)
         }
         _ => Ok(()),
     }
@@ -152,6 +169,7 @@ fn finish(
     training: &PlannedTraining,
     phases: Phases,
     interrupt: &Interrupt,
+    progress: &Progress,
 ) -> Result<Finished, PipelineError> {
     let plan = &training.plan;
     let name = || plan.name.clone();
@@ -175,7 +193,7 @@ fn finish(
             ranks = training.ranks
         );
     }
-    match train(plan, device, interrupt).map_err(failed)? {
+    match train(plan, device, interrupt, progress).map_err(failed)? {
         Outcome::Finished(finished) => Ok(*finished),
         Outcome::Interrupted { step, checkpoint } => Err(PipelineError::Interrupted {
             name: name(),
@@ -188,11 +206,12 @@ fn finish(
 fn run_benchmarks(
     training: &PlannedTraining,
     export: &ExportPlan,
+    progress: &Progress,
     rows: &mut Vec<Row>,
 ) -> Result<(), PipelineError> {
     let before = rows.len();
     for benchmark in &training.benchmarks {
-        rows.push(run_one(benchmark)?);
+        rows.push(run_one(benchmark, progress)?);
     }
     let scores = rows[before..]
         .iter()
@@ -201,7 +220,8 @@ fn run_benchmarks(
     add_scores(&training.plan, export, scores)
 }
 
-fn run_one(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
+fn run_one(benchmark: &PlannedBenchmark, progress: &Progress) -> Result<Row, PipelineError> {
+    progress.enter(Phase::Benchmarking);
     Ok(Row {
         name: benchmark.name.clone(),
         report: report(benchmark)?,

@@ -5,6 +5,7 @@ use crate::model::Precision;
 use crate::optimizer::{AdamWSettings, Decay};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A training that can start.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +47,8 @@ pub struct Surroundings {
     pub keep_last: usize,
     /// Continue from the newest checkpoint, if there is one.
     pub resume: bool,
+    /// Without an optimizer step for so long the training counts as stalled.
+    pub stall_after: Duration,
     /// Optimizer steps between two log lines.
     pub log_every: u64,
     /// Folder of TensorBoard event files.

@@ -12,6 +12,8 @@ use super::state::TrainingState;
 use super::step::{FlopsWeights, MEASURES, Measured, forward};
 use crate::checkpoint::Attempt;
 use crate::model::Splade;
+use splade_telemetry::spans::{self, Epochs, within};
+use splade_telemetry::{Phase, Progress, TrainingStart};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
@@ -51,16 +53,22 @@ pub fn train(
     plan: &TrainingPlan,
     device: Device,
     interrupt: &Interrupt,
+    progress: &Progress,
 ) -> Result<Outcome, TrainingError> {
+    progress.enter(Phase::Preparing);
     let mut run = Run::prepare(plan, device, plan.surroundings.resume)?;
     if run.is_over() {
         return run.finish();
     }
     let attempt = run.store.begin_attempt(plan.surroundings.keep_last)?;
-    let mut reporter = run.reporter(&attempt)?;
+    progress.begin(run.status(&attempt));
+    let mut reporter = run.reporter(&attempt, progress)?;
     let _saving = interrupt.saving();
     let mut last_saved = Instant::now();
+    let mut epochs = Epochs::default();
+    progress.enter(Phase::Training);
     while !run.is_over() {
+        let _epoch = epochs.enter(run.course.place(run.step).0);
         run.step(&mut reporter)?;
         let stop = interrupt.is_requested();
         if !(stop || run.is_over() || run.is_checkpoint_due(last_saved)) {
@@ -68,15 +76,23 @@ pub fn train(
         }
         let pause = Instant::now();
         let checkpoint = run.save(&attempt)?;
+        progress.checkpoint(checkpoint.display().to_string(), run.step);
         if stop && !run.is_over() {
             return Ok(Outcome::Interrupted {
                 step: run.step,
                 checkpoint,
             });
         }
-        if let Some(loss) = run.validation_loss(interrupt)? {
-            let logged = reporter.add_scalar(run.step, "validation_loss", loss);
-            logged.map_err(|source| run.log_error(source))?;
+        if run.validation.is_some() {
+            progress.enter(Phase::Evaluating);
+            let loss = within(spans::evaluation(run.step), || {
+                run.validation_loss(interrupt, progress)
+            })?;
+            if let Some(loss) = loss {
+                let logged = reporter.add_scalar(run.step, "validation_loss", loss);
+                logged.map_err(|source| run.log_error(source))?;
+            }
+            progress.enter(Phase::Training);
         }
         reporter.leave_out(pause.elapsed());
         last_saved = Instant::now();
@@ -107,7 +123,19 @@ impl Run<'_> {
         self.step >= self.course.total_steps
     }
 
-    fn reporter(&self, attempt: &Attempt) -> Result<Reporter, TrainingError> {
+    /// The run as those who ask for the progress see it at its start.
+    fn status(&self, attempt: &Attempt) -> TrainingStart {
+        TrainingStart {
+            name: self.plan.name.clone(),
+            attempt: attempt.number(),
+            world_size: 1,
+            step: self.step,
+            total_steps: self.course.total_steps,
+            stall_after: Some(self.plan.surroundings.stall_after),
+        }
+    }
+
+    fn reporter(&self, attempt: &Attempt, progress: &Progress) -> Result<Reporter, TrainingError> {
         let settings = &self.plan.surroundings;
         let extent = Extent {
             done: self.step,
@@ -121,6 +149,7 @@ impl Run<'_> {
             extent,
             &self.model,
             &self.plan.recipe.optimizer,
+            progress,
         )
         .map_err(|source| self.log_error(source))
     }
@@ -199,8 +228,10 @@ impl Run<'_> {
 
     fn save(&mut self, attempt: &Attempt) -> Result<PathBuf, TrainingError> {
         let state = self.state();
-        let checkpoint =
-            attempt.save(self.step, self.model.parameters(), &self.optimizer, &state)?;
+        let folder = attempt.place(self.step).display().to_string();
+        let checkpoint = within(spans::checkpoint(self.step, &folder), || {
+            attempt.save(self.step, self.model.parameters(), &self.optimizer, &state)
+        })?;
         let folder = checkpoint.folder.clone();
         tracing::info!(step = self.step, checkpoint = %folder.display(), "checkpoint");
         self.newest = Some(checkpoint);
@@ -208,7 +239,11 @@ impl Run<'_> {
     }
 
     /// Mean InfoNCE over the validation triplets, batched as in training. None where there are none, or no time.
-    fn validation_loss(&self, interrupt: &Interrupt) -> Result<Option<f64>, TrainingError> {
+    fn validation_loss(
+        &self,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<Option<f64>, TrainingError> {
         let Some(shards) = &self.validation else {
             return Ok(None);
         };
@@ -223,6 +258,7 @@ impl Run<'_> {
             if interrupt.is_requested() {
                 return Ok(None);
             }
+            progress.beat();
             let batch = collate(shards, triplets)?;
             let (_, measured) =
                 tch::no_grad(|| forward(&self.model, &batch, &self.plan.recipe.loss, weights))?;

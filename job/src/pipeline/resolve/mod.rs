@@ -30,6 +30,8 @@ pub struct PlannedTraining {
     pub export: Option<ExportPlan>,
     /// Benchmarks of its model.
     pub benchmarks: Vec<PlannedBenchmark>,
+    /// The collector that takes the traces.
+    pub otlp_endpoint: Option<String>,
     /// Train on a GPU if there is one.
     pub wants_gpu: bool,
     /// Ranks of the gang that the manifest describes.

@@ -7,6 +7,7 @@ use crate::training::{
     DataPlan, InitialWeights, ModelPlan, Recipe, SpecialTokenPolicy, Surroundings, TrainingPlan,
 };
 use splade_crds::training as api;
+use std::time::Duration;
 
 impl Reader<'_> {
     pub(super) fn training(
@@ -20,12 +21,6 @@ impl Reader<'_> {
             self.refuse(
                 "spec.evaluation",
                 "evaluation while training is not supported by this version of splade-job",
-            );
-        }
-        if spec.telemetry.otlp_endpoint.is_some() {
-            self.refuse(
-                "spec.telemetry.otlpEndpoint",
-                "traces are not supported by this version of splade-job",
             );
         }
         let special_tokens = if spec.model.mask_special_tokens {
@@ -96,6 +91,7 @@ impl Reader<'_> {
             },
             export,
             benchmarks,
+            otlp_endpoint: spec.telemetry.otlp_endpoint.clone(),
             wants_gpu: wants_gpu(&spec.gang.device_resource),
             ranks: spec.gang.world_size(),
         }
@@ -113,6 +109,7 @@ impl Reader<'_> {
             every_minutes: spec.checkpoint.every_minutes.map(u64::from),
             keep_last: spec.checkpoint.keep_last as usize,
             resume: spec.checkpoint.resume == api::Resume::Auto,
+            stall_after: Duration::from_secs(u64::from(spec.run_policy.stall_timeout_seconds)),
             log_every: u64::from(spec.telemetry.log_every_steps),
             tensorboard: spec
                 .telemetry
