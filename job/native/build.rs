@@ -18,10 +18,17 @@ fn main() {
             "cpp/splade_pool.cc",
             "cpp/splade_pool_cpu.cc",
             "cpp/optimizer.cc",
+            "cpp/attention.cc",
+            "cpp/device.cc",
+            "cpp/store.cc",
+            "cpp/process_group.cc",
+            "cpp/backends.cc",
+            "cpp/reducer.cc",
         ])
         .include("cpp")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
+        .define("USE_C10D_GLOO", None)
         .std("c++20")
         .opt_level(3)
         .flag("-fopenmp")

@@ -19,4 +19,7 @@ size_t total_norm(rust::Slice<const size_t> tensors);
 
 void scale_all(rust::Slice<const size_t> tensors, size_t factor);
 
+size_t flash_attention_varlen(size_t query, size_t key, size_t value, size_t offsets, int64_t max_length,
+                              int64_t window);
+
 }  // namespace splade

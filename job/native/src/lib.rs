@@ -4,30 +4,49 @@
 //! and give `tch::Tensor`, and C++ exceptions come back as [`NativeError`].
 #![allow(unsafe_code)]
 
+mod attention;
 mod bridge;
+mod device;
 mod optimizer;
 mod pool;
+mod process_group;
+mod reducer;
+mod store;
 
+pub use attention::flash_attention_varlen;
+pub use device::{
+    CudaDevice, MemoryStats, cuda_devices, libtorch_version, memory_stats, nccl_version,
+    set_device, snapshot_to_host, synchronize,
+};
 pub use optimizer::{AdamW, AdamWState, scale_all, total_norm};
 pub use pool::{PoolEngine, SpladePool};
+pub use process_group::{Backend, ProcessGroup, Rendezvous};
+pub use reducer::Reducer;
 
-/// A libtorch exception, with its message.
+/// What went wrong below the bridge.
 #[derive(Debug, thiserror::Error)]
-#[error("libtorch: {0}")]
-pub struct NativeError(String);
+pub enum NativeError {
+    /// A libtorch exception, with its message.
+    #[error("libtorch: {0}")]
+    Libtorch(String),
+    /// An operation over several ranks; the message begins with the rank and names the operation.
+    #[error("{0}")]
+    Distributed(String),
+}
 
 impl From<cxx::Exception> for NativeError {
     fn from(exception: cxx::Exception) -> Self {
-        // libtorch appends a C++ backtrace; the first line says what happened.
-        Self(
-            exception
-                .what()
-                .lines()
-                .next()
-                .unwrap_or("unknown exception")
-                .to_owned(),
-        )
+        Self::Libtorch(first_line(&exception).to_owned())
     }
+}
+
+/// libtorch appends a C++ backtrace to its messages; the first line says what happened.
+fn first_line(exception: &cxx::Exception) -> &str {
+    exception
+        .what()
+        .lines()
+        .next()
+        .unwrap_or("unknown exception")
 }
 
 /// The address under which C++ finds this tensor. The caller keeps `tensor` alive during the call.
