@@ -16,6 +16,7 @@ export LIBTORCH_INCLUDE := $(LIBTORCH)
 export LD_LIBRARY_PATH := $(LIBTORCH)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export CARGO_TARGET_DIR ?= $(SPLADE_CACHE)/target-$(TORCH)
 export SPLADE_PYTHON ?= $(shell scripts/setup-references.sh --print)
+export SPLADE_TOOLS ?= $(shell scripts/setup-collector.sh --print)
 
 JOB := $(CARGO_TARGET_DIR)/release/splade-job
 FILE ?= configs/quickstart.yaml
@@ -26,9 +27,13 @@ help: ## List these targets
 
 # --- set-up ---
 
-.PHONY: setup setup-runtime env
-setup: setup-runtime ## Fetch all that building and testing needs: libtorch (TORCH=cpu or cuda) and the Python references
+.PHONY: setup setup-runtime check-test-machine env
+setup: check-test-machine setup-runtime ## Fetch all that building and testing needs: libtorch (TORCH=cpu or cuda), the Python references, a collector
 	@scripts/setup-references.sh
+	@scripts/setup-collector.sh
+
+check-test-machine:
+	@scripts/check-machine.sh --tests
 
 setup-runtime: ## Fetch what building and running needs: libtorch alone
 	@scripts/check-machine.sh
@@ -36,7 +41,7 @@ setup-runtime: ## Fetch what building and running needs: libtorch alone
 
 env: ## Print the environment of these commands, with splade-job on the PATH, for `eval "$(make env)"`
 	@printf 'export PATH=%q:$$PATH\n' "$(dir $(JOB))"
-	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON; do \
+	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON SPLADE_TOOLS; do \
 		printf 'export %s=%q\n' "$$name" "$${!name}"; done
 
 .PHONY: build
@@ -75,7 +80,7 @@ test: setup lint ## Set up, lint and run every test
 
 test-quick: setup-runtime ## Tests that need no Python reference, for the inner loop
 	@cargo test --release --locked -p splade-crds -p splade-native --lib --tests
-	@cargo test --release --locked -p splade-data -p splade-retrieval -p splade-storage --lib
+	@cargo test --release --locked -p splade-data -p splade-launch -p splade-retrieval -p splade-storage -p splade-telemetry --lib
 	@cargo test --release --locked -p splade-job --lib --test losses
 
 test-data: setup ## Tests on real Korean data that cannot be shipped: SHARED=<folder>

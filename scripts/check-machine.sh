@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Says what this machine lacks to build and run splade-operator, all at once, and how to get it.
+# Says what this machine lacks to build and run splade-operator, and with --tests also to test it, all at once, and how
+# to get it.
 set -u
 missing=0
 need() { # command, why, how to get it
@@ -30,5 +31,16 @@ if command -v rustc >/dev/null 2>&1; then
         echo "setup: $(rustc --version) is too old; 1.95 is needed: rustup toolchain install 1.95.0" >&2
         missing=1
     }
+fi
+if [ "${1:-}" = --tests ]; then
+    need go "builds the OpenTelemetry collector that tests send traces to" \
+        "Install Go 1.26 or newer from your distribution or from https://go.dev"
+    if command -v go >/dev/null 2>&1; then
+        minor=$(GOTOOLCHAIN=local go env GOVERSION | sed -E 's/^go1\.([0-9]+).*/\1/')
+        [ "$minor" -ge 26 ] || {
+            echo "setup: $(go version) is too old; 1.26 is needed to build the tests' collector: https://go.dev" >&2
+            missing=1
+        }
+    fi
 fi
 exit $((missing * 69))

@@ -1,6 +1,6 @@
 //! The job of splade-operator: what runs in a pod, or on a laptop.
 //!
-//! Rooms with one-way doors, from the bottom: [`digest`], [`telemetry`]; [`model`], [`distributed`]; [`losses`], [`optimizer`],
+//! Rooms with one-way doors, from the bottom: [`digest`]; [`model`], [`distributed`]; [`losses`], [`optimizer`],
 //! [`checkpoint`], [`encoder`]; and the phases [`training`], [`export`] and [`benchmark`].
 
 pub mod benchmark;
@@ -14,5 +14,4 @@ pub mod losses;
 pub mod model;
 pub mod optimizer;
 pub mod pipeline;
-pub mod telemetry;
 pub mod training;

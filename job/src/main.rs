@@ -3,7 +3,7 @@
 use clap::Parser;
 use clap::error::ErrorKind;
 use splade_job::cli::{Class, Cli, Failure, refuse_arguments, report_failure};
-use splade_job::telemetry::start_logging;
+use splade_telemetry::Telemetry;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -25,10 +25,9 @@ fn main() -> ExitCode {
             return ExitCode::from(Class::Usage as u8);
         }
     };
-    start_logging();
     // libtorch reports a lack of memory, among others, by exceptions that tch turns into panics. The hook has printed
     // what happened; the exit code must say "software" to whoever started this.
-    match catch_unwind(AssertUnwindSafe(|| cli.run())) {
+    match catch_unwind(AssertUnwindSafe(|| run(cli))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
             report_failure(&failure);
@@ -40,6 +39,11 @@ fn main() -> ExitCode {
             ExitCode::from(Class::Software as u8)
         }
     }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let telemetry = Telemetry::start("splade-job", env!("CARGO_PKG_VERSION"));
+    cli.run(&telemetry.map_err(Failure::software)?)
 }
 
 /// What a panic said.

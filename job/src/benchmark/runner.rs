@@ -13,6 +13,7 @@ use splade_retrieval::{
     Analyzer, Bm25Index, Dataset, DocumentIds, Evaluation, Run, SparseIndex, SparseVector,
     beir::BeirError, evaluate,
 };
+use splade_telemetry::spans::{self, within};
 use tch::Device;
 
 /// Hits a search returns: recall@100 needs no more.
@@ -54,6 +55,12 @@ pub fn run_benchmark(
     plan: &BenchmarkPlan,
     device: Device,
 ) -> Result<BenchmarkReport, BenchmarkError> {
+    within(spans::benchmark(&plan.dataset, &plan.split), || {
+        run_methods(plan, device)
+    })
+}
+
+fn run_methods(plan: &BenchmarkPlan, device: Device) -> Result<BenchmarkReport, BenchmarkError> {
     let dataset = Dataset::load(&plan.folder, &plan.dataset, &plan.split)?;
     if dataset.unjudged_queries > 0 {
         tracing::info!(

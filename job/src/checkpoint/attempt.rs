@@ -40,7 +40,9 @@ impl Companion {
             let path = entry.path();
             if path.is_file() {
                 let key = format!("{}{}", self.prefix, entry.file_name().to_string_lossy());
-                self.storage.put_file(&key, &path)?;
+                // The file may grow in the meantime: what is stored is one moment of it.
+                let moment = fs::read(&path).map_err(|error| CheckpointError::io(&path, error))?;
+                self.storage.put_bytes(&key, moment)?;
             }
         }
         Ok(())
@@ -89,6 +91,15 @@ impl Attempt {
         })
     }
 
+    /// Where its checkpoint after `step` optimizer steps lies.
+    pub fn place(&self, step: u64) -> String {
+        let name = Name {
+            step,
+            attempt: self.number,
+        };
+        format!("{}/{name}", self.store.storage.location())
+    }
+
     /// Its number, from 1.
     pub fn number(&self) -> u32 {
         self.number
@@ -105,7 +116,7 @@ impl Attempt {
     }
 
     /// Stores a snapshot, its manifest last, and then lets go of the oldest beyond `keep_last`, those of earlier
-    /// attempts included, but never of the `best` one (attempt and step). Gives the checkpoint's place.
+    /// attempts included, but never of the `best` one (attempt and step).
     ///
     /// # Errors
     /// Storage that fails; the checkpoint then does not exist, and older ones are untouched.
@@ -113,7 +124,7 @@ impl Attempt {
         &self,
         snapshot: &Snapshot,
         best: Option<(u32, u64)>,
-    ) -> Result<String, CheckpointError> {
+    ) -> Result<(), CheckpointError> {
         let name = Name {
             step: snapshot.step,
             attempt: self.number,
@@ -127,8 +138,15 @@ impl Attempt {
         removed?;
         let keep = best.map(|(attempt, step)| Name { step, attempt });
         self.let_go(keep)?;
-        self.companions.iter().try_for_each(Companion::store)?;
-        Ok(format!("{}/{name}", self.store.storage.location()))
+        self.store_companions()
+    }
+
+    /// Stores the logs as they are now.
+    ///
+    /// # Errors
+    /// Storage that fails.
+    pub fn store_companions(&self) -> Result<(), CheckpointError> {
+        self.companions.iter().try_for_each(Companion::store)
     }
 
     fn put(&self, snapshot: &Snapshot, name: Name) -> Result<(), CheckpointError> {

@@ -1,10 +1,12 @@
 //! Writes checkpoints beside the training, and keeps trying while storage is away.
 
 use super::{Attempt, CheckpointError, Snapshot};
+use splade_telemetry::spans::{self, within};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tracing::Span;
 
 /// Wait before the second try at a storage that is away; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -46,6 +48,8 @@ struct Waiting {
     snapshot: Snapshot,
     /// The best checkpoint as it stood then, by attempt and step.
     best: Option<(u32, u64)>,
+    /// The span of the trace in which it was taken.
+    span: Span,
 }
 
 impl Saver {
@@ -99,7 +103,11 @@ impl Saver {
                 .waiting
                 .retain(|waiting| waiting.snapshot.is_best && !is_best);
         }
-        state.waiting.push_back(Waiting { snapshot, best });
+        state.waiting.push_back(Waiting {
+            snapshot,
+            best,
+            span: Span::current(),
+        });
         self.shared.changed.notify_all();
     }
 
@@ -172,9 +180,16 @@ impl Shared {
         while let Some(mut next) = self.next() {
             let mut wait = FIRST_WAIT;
             loop {
-                match attempt.store(&next.snapshot, next.best) {
-                    Ok(place) => {
-                        self.stored(next.snapshot.step, place);
+                let step = next.snapshot.step;
+                let place = attempt.place(step);
+                let stored = next.span.in_scope(|| {
+                    within(spans::checkpoint(step, &place), || {
+                        attempt.store(&next.snapshot, next.best)
+                    })
+                });
+                match stored {
+                    Ok(()) => {
+                        self.stored(step, place);
                         break;
                     }
                     Err(error) => {
@@ -189,6 +204,14 @@ impl Shared {
                     }
                 }
             }
+        }
+        self.close(attempt);
+    }
+
+    /// The end: the logs have grown since the last checkpoint.
+    fn close(&self, attempt: &Attempt) {
+        if let Err(error) = attempt.store_companions() {
+            tracing::warn!(%error, "the last lines of the logs are not stored");
         }
     }
 

@@ -6,6 +6,7 @@ use crate::benchmark::{BenchmarkPlan, Bm25Analyzer, Bm25Plan, SparsePlan, run_be
 use crate::pipeline::Phases;
 use clap::{Args, ValueEnum};
 use splade_retrieval::{Bm25Parameters, Metric};
+use splade_telemetry::Telemetry;
 use std::path::PathBuf;
 use tch::Device;
 
@@ -86,7 +87,7 @@ impl Benchmark {
     ///
     /// # Errors
     /// A broken data set or model.
-    pub fn run(&self) -> Result<(), Failure> {
+    pub fn run(&self, telemetry: &Telemetry) -> Result<(), Failure> {
         if let Some(file) = &self.file {
             return run_manifest(
                 file,
@@ -95,6 +96,7 @@ impl Benchmark {
                     export: false,
                     benchmark: true,
                 },
+                telemetry,
             );
         }
         let (Some(model), Some(data)) = (&self.model, &self.data) else {
@@ -125,6 +127,9 @@ impl Benchmark {
             mask_special_tokens: self.mask_special_tokens,
             primary_metric: Metric::SuccessAt1,
         };
+        let _traces = telemetry
+            .send_traces(None)
+            .map_err(Failure::configuration)?;
         let report = run_benchmark(&plan, Device::cuda_if_available())?;
         println!("{}", report.table());
         if let Some(path) = &self.json {

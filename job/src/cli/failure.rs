@@ -277,6 +277,7 @@ impl From<PipelineError> for Failure {
             PipelineError::Ranks { failure, .. } => failure.class,
             PipelineError::Export(source) => Self::from(source).class,
             PipelineError::Checkpoint(source) => Self::from(source).class,
+            PipelineError::Traces(_) => Class::Configuration,
             PipelineError::Interrupted { .. } | PipelineError::Stopped { .. } => Class::Temporary,
             PipelineError::NotTrained { .. } => Class::NoInput,
             PipelineError::Io { source, .. } => class_of_io(&source),

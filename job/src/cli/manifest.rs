@@ -8,6 +8,7 @@ use crate::pipeline::{Job, Phases, Ranks, leaderboard, resolve, run};
 use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::{Resource, parse};
+use splade_telemetry::{Telemetry, serve_by_environment};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ impl ManifestFile {
     ///
     /// # Errors
     /// Mistakes of the file, or the first resource that fails.
-    pub fn run(&self, phases: Phases) -> Result<(), Failure> {
-        run_manifest(&self.file, phases)
+    pub fn run(&self, phases: Phases, telemetry: &Telemetry) -> Result<(), Failure> {
+        run_manifest(&self.file, phases, telemetry)
     }
 
     fn ranks(&self) -> Ranks {
@@ -77,7 +78,7 @@ impl Train {
     ///
     /// # Errors
     /// Mistakes of the file or the environment, or the first training that fails.
-    pub fn run(&self) -> Result<(), Failure> {
+    pub fn run(&self, telemetry: &Telemetry) -> Result<(), Failure> {
         rank::begin()?;
         let world = World::from_environment().map_err(Failure::usage)?;
         let ranks = world.map_or_else(|| self.file.ranks(), Ranks::One);
@@ -96,16 +97,20 @@ impl Train {
             export: false,
             benchmark: false,
         };
-        run_job(&job, phases, &ranks)
+        run_job(&job, phases, &ranks, telemetry)
     }
 }
 
 /// As [`ManifestFile::run`], for a path.
-pub(super) fn run_manifest(file: &Path, phases: Phases) -> Result<(), Failure> {
+pub(super) fn run_manifest(
+    file: &Path,
+    phases: Phases,
+    telemetry: &Telemetry,
+) -> Result<(), Failure> {
     let ranks = Ranks::Start {
         file: file.to_owned(),
     };
-    run_job(&planned(file)?, phases, &ranks)
+    run_job(&planned(file)?, phases, &ranks, telemetry)
 }
 
 /// What a manifest asks for.
@@ -119,10 +124,12 @@ pub(super) fn planned(file: &Path) -> Result<Job, Failure> {
     })
 }
 
-fn run_job(job: &Job, phases: Phases, ranks: &Ranks) -> Result<(), Failure> {
+fn run_job(job: &Job, phases: Phases, ranks: &Ranks, telemetry: &Telemetry) -> Result<(), Failure> {
     let interrupt = Arc::new(Interrupt::default());
     signals::watch(&interrupt)?;
-    let rows = run(job, phases, ranks, &interrupt)?;
+    let _status = serve_by_environment(telemetry.progress(), telemetry.rank())
+        .map_err(Failure::configuration)?;
+    let rows = run(job, phases, ranks, &interrupt, telemetry)?;
     if !rows.is_empty() {
         for row in &rows {
             println!("{}\n{}", row.name, row.report.table());

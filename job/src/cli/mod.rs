@@ -16,6 +16,7 @@ pub use rank::report_failure;
 
 use crate::pipeline::Phases;
 use clap::{Parser, Subcommand};
+use splade_telemetry::Telemetry;
 
 /// Trains, exports and benchmarks SPLADE models: the job of splade-operator.
 #[derive(Debug, Parser)]
@@ -47,24 +48,21 @@ impl Cli {
     ///
     /// # Errors
     /// Whatever ends the command early.
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, telemetry: &Telemetry) -> Result<(), Failure> {
+        let only = |training, export, benchmark| Phases {
+            training,
+            export,
+            benchmark,
+        };
         match self.command {
             Command::Init(command) => command.run(),
             Command::Validate(file) => file.validate(),
-            Command::Run(file) => file.run(Phases {
-                training: true,
-                export: true,
-                benchmark: true,
-            }),
-            Command::Train(command) => command.run(),
+            Command::Run(file) => file.run(only(true, true, true), telemetry),
+            Command::Train(command) => command.run(telemetry),
             Command::Launch(command) => command.run(),
-            Command::Export(file) => file.run(Phases {
-                training: false,
-                export: true,
-                benchmark: false,
-            }),
+            Command::Export(file) => file.run(only(false, true, false), telemetry),
             Command::Encode(command) => command.run(),
-            Command::Benchmark(command) => command.run(),
+            Command::Benchmark(command) => command.run(telemetry),
             Command::Info => {
                 info::run();
                 Ok(())

@@ -6,6 +6,7 @@ use crate::export::{ExportPlan, ModelCard, PROVENANCE, export};
 use crate::training::{Finished, TrainingPlan, TrainingState, selected};
 use serde::{Deserialize, Serialize};
 use splade_retrieval::BenchmarkReport;
+use splade_telemetry::spans::{self, within};
 use std::fs;
 use std::path::Path;
 
@@ -57,7 +58,9 @@ pub(super) fn export_finished(
         path: plan.folder.join(PROVENANCE),
         source,
     })?;
-    export(&finished.model, plan, &card, &json)?;
+    within(spans::export(&training.name, &plan.folder), || {
+        export(&finished.model, plan, &card, &json)
+    })?;
     tracing::info!(folder = %plan.folder.display(), "exported");
     Ok(true)
 }

@@ -13,6 +13,8 @@ use crate::distributed::Gang;
 use crate::export::{ExportError, ExportPlan};
 use crate::training::{Finished, Interrupt, Outcome, TrainingError, load_finished, train};
 use splade_storage::{Location, StorageError};
+use splade_telemetry::spans::{self, within};
+use splade_telemetry::{Phase, Progress, Telemetry, TraceError};
 use std::path::{Path, PathBuf};
 
 /// Which phases run.
@@ -93,6 +95,9 @@ pub enum PipelineError {
     /// A checkpoint or manifest.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Traces cannot be sent as the manifest or the environment asks.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// A report cannot be written or read.
     #[error("{path}: {source}", path = path.display())]
     Io {
@@ -120,7 +125,7 @@ impl PipelineError {
     }
 }
 
-/// Runs the phases of every resource in turn and returns the leaderboard's rows.
+/// Runs the phases of every resource in turn and returns the leaderboard's rows; `telemetry` tells of them.
 ///
 /// # Errors
 /// The first resource that fails; what was done before stays done.
@@ -129,20 +134,26 @@ pub fn run(
     phases: Phases,
     ranks: &Ranks,
     interrupt: &Interrupt,
+    telemetry: &Telemetry,
 ) -> Result<Vec<Row>, PipelineError> {
     let gang = ranks.join(&job.trainings)?;
     let company = Company {
         ranks,
         gang: gang.as_ref(),
         interrupt,
+        progress: telemetry.progress(),
     };
     let mut rows = Vec::new();
     for training in &job.trainings {
-        run_training(training, phases, company, &mut rows)?;
+        let _traces = telemetry.send_traces(training.otlp_endpoint.as_deref())?;
+        within(spans::run(&training.plan.name), || {
+            run_training(training, phases, company, &mut rows)
+        })?;
     }
     if phases.benchmark {
+        let _traces = telemetry.send_traces(None)?;
         for benchmark in &job.benchmarks {
-            rows.push(run_one(benchmark)?);
+            rows.push(run_one(benchmark, company.progress)?);
         }
     }
     Ok(rows)
@@ -155,6 +166,7 @@ struct Company<'a> {
     /// The other ranks, where this process is one of several.
     gang: Option<&'a Gang>,
     interrupt: &'a Interrupt,
+    progress: &'a Progress,
 }
 
 fn run_training(
@@ -181,6 +193,7 @@ fn run_training(
             fetch(&training.fetches).map_err(stored)?;
         }
         let finished = finish(training, phases, company)?;
+        company.progress.enter(Phase::Exporting);
         if phases.export
             && let Some(export) = &training.export
             && export_finished(&training.plan, export, &finished)?
@@ -199,7 +212,7 @@ fn run_training(
                     reason,
                 });
             }
-            run_benchmarks(training, export, rows)
+            run_benchmarks(training, export, company.progress, rows)
         }
         _ => Ok(()),
     }
@@ -227,7 +240,7 @@ fn finish(
         });
     }
     let outcome = match (company.gang, company.ranks) {
-        (Some(gang), _) => train(plan, gang, company.interrupt),
+        (Some(gang), _) => train(plan, gang, company.interrupt, company.progress),
         (None, Ranks::Start { file }) => {
             let ranks = ranks_here(training);
             if ranks > 1 {
@@ -237,9 +250,9 @@ fn finish(
                     reason: "its ranks have left before the end",
                 });
             }
-            train(plan, &solo(), company.interrupt)
+            train(plan, &solo(), company.interrupt, company.progress)
         }
-        (None, Ranks::One(_)) => train(plan, &solo(), company.interrupt),
+        (None, Ranks::One(_)) => train(plan, &solo(), company.interrupt, company.progress),
     };
     match outcome.map_err(failed)? {
         Outcome::Finished(finished) => Ok(*finished),
@@ -254,11 +267,12 @@ fn finish(
 fn run_benchmarks(
     training: &PlannedTraining,
     export: &ExportPlan,
+    progress: &Progress,
     rows: &mut Vec<Row>,
 ) -> Result<(), PipelineError> {
     let before = rows.len();
     for benchmark in &training.benchmarks {
-        rows.push(run_one(benchmark)?);
+        rows.push(run_one(benchmark, progress)?);
     }
     let scores = rows[before..]
         .iter()
@@ -281,7 +295,8 @@ fn publish_export(training: &PlannedTraining, export: &ExportPlan) -> Result<(),
     })
 }
 
-fn run_one(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
+fn run_one(benchmark: &PlannedBenchmark, progress: &Progress) -> Result<Row, PipelineError> {
+    progress.enter(Phase::Benchmarking);
     fetch(&benchmark.fetches).map_err(|source| PipelineError::Storage {
         name: benchmark.name.clone(),
         source,

@@ -12,6 +12,7 @@ use crate::checkpoint::{Companion, Saver, Snapshot, open_storage};
 use crate::distributed::Gang;
 use splade_launch::Phase;
 use splade_retrieval::{Metric, Metrics};
+use splade_telemetry::{EvaluationRecord, Progress, TrainingStart};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub(super) struct Keeper {
     attempt: u32,
     total_steps: u64,
     launcher: Launcher,
+    progress: Progress,
     books: Option<Books>,
 }
 
@@ -35,7 +37,7 @@ struct Books {
 }
 
 impl Books {
-    fn open(run: &Run) -> Result<Self, TrainingError> {
+    fn open(run: &Run, progress: &Progress) -> Result<Self, TrainingError> {
         let settings = &run.plan.surroundings;
         let mut attempt = run.store.begin_attempt(settings.keep_last)?;
         if let Some(TensorBoard {
@@ -54,6 +56,14 @@ impl Books {
             total_steps: run.course.total_steps,
             steps_per_epoch: run.course.steps_per_epoch(),
         };
+        progress.begin(TrainingStart {
+            name: run.plan.name.clone(),
+            attempt: attempt.number(),
+            world_size: u32::try_from(run.gang.size()).unwrap_or(u32::MAX),
+            step: run.step,
+            total_steps: run.course.total_steps,
+            stall_after: Some(settings.gang_timeout),
+        });
         let logs = attempt.logs().to_owned();
         let reporter = Reporter::open(
             &logs,
@@ -66,6 +76,7 @@ impl Books {
             &run.model,
             &run.plan.recipe.optimizer,
             run.gang.size(),
+            progress,
         )
         .map_err(|source| TrainingError::Log {
             path: logs.clone(),
@@ -93,9 +104,9 @@ impl Books {
 
 impl Keeper {
     /// Begins a new attempt.
-    pub(super) fn open(run: &Run) -> Result<Self, TrainingError> {
+    pub(super) fn open(run: &Run, progress: &Progress) -> Result<Self, TrainingError> {
         let books = if run.gang.is_first() {
-            Some(Books::open(run)?)
+            Some(Books::open(run, progress)?)
         } else {
             None
         };
@@ -106,13 +117,19 @@ impl Keeper {
             attempt: run.gang.value_of_first("the attempt", &attempt)?,
             total_steps: run.course.total_steps,
             launcher,
+            progress: progress.clone(),
             books,
         })
     }
 
-    /// Tells the launcher what this rank does now.
+    /// Tells the launcher, and whoever asks for the progress, what this rank does now.
     pub(super) fn enter(&self, phase: Phase, step: u64) {
         self.launcher.tell(phase, step, self.total_steps);
+        match phase {
+            Phase::Training => self.progress.enter(splade_telemetry::Phase::Training),
+            Phase::Evaluating => self.progress.enter(splade_telemetry::Phase::Evaluating),
+            Phase::Starting | Phase::Saving | Phase::Finished => self.progress.beat(),
+        }
     }
 
     /// Number of the attempt, the same on all ranks.
@@ -157,9 +174,10 @@ impl Keeper {
     /// Waits until the last checkpoint is stored, all ranks together: one that left earlier would look lost.
     pub(super) fn finish(self, gang: &Gang) -> Result<(), TrainingError> {
         if let Some(books) = self.books
-            && let Some((place, _)) = books.saver.finish()?
+            && let Some((place, step)) = books.saver.finish()?
         {
-            self.launcher.tell_checkpoint(place);
+            self.launcher.tell_checkpoint(place.clone());
+            self.progress.checkpoint(place, step);
         }
         Ok(gang.barrier("the end, until the last checkpoint is stored")?)
     }
@@ -188,7 +206,8 @@ impl Keeper {
         if let Some((place, step)) = books.saver.newest()
             && books.told != Some(step)
         {
-            self.launcher.tell_checkpoint(place);
+            self.launcher.tell_checkpoint(place.clone());
+            self.progress.checkpoint(place, step);
             books.told = Some(step);
         }
         books.reporter.gather(report, triplets);
@@ -216,9 +235,18 @@ impl Keeper {
     pub(super) fn log_evaluation(
         &mut self,
         step: u64,
+        metric: Metric,
         metrics: &Metrics,
         standing: &Standing,
     ) -> Result<(), TrainingError> {
+        if let Some(best) = &standing.best {
+            self.progress.evaluation(EvaluationRecord {
+                metric: metric.to_string(),
+                value: metrics.get(metric),
+                best: best.value,
+                best_step: best.step,
+            });
+        }
         for metric in Metric::ALL {
             let name = format!("evaluation/{metric}");
             self.log_scalar(step, &name, metrics.get(metric))?;

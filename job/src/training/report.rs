@@ -5,8 +5,11 @@ use super::loss::{FlopsWeights, MEASURES};
 use super::plan::OptimizerPlan;
 use super::throughput::measured_peak;
 use crate::model::Splade;
-use crate::telemetry::{EventFile, MetricsLog, Progress, format_duration, peak_resident_bytes};
 use serde::Serialize;
+use splade_telemetry::{
+    ActiveDimensions, EventFile, MetricsLog, Progress, ProgressBar, StepReport as StatusLine,
+    format_duration, peak_resident_bytes,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,6 +52,7 @@ pub struct Line {
 pub struct Reporter {
     log: MetricsLog,
     events: Option<EventFile>,
+    bar: ProgressBar,
     progress: Progress,
     peak_flops: f64,
     log_every: u64,
@@ -107,11 +111,13 @@ impl Reporter {
         model: &Splade,
         plan: &OptimizerPlan,
         ranks: usize,
+        progress: &Progress,
     ) -> std::io::Result<Self> {
         Ok(Self {
             log: MetricsLog::open(&folder.join("metrics.jsonl"))?,
             events: tensorboard.map(EventFile::create).transpose()?,
-            progress: Progress::new("training", extent.total_steps, extent.done),
+            bar: ProgressBar::new("training", extent.total_steps, extent.done),
+            progress: progress.clone(),
             peak_flops: measured_peak(model.device(), plan.precision) * ranks as f64,
             log_every,
             total_steps: extent.total_steps,
@@ -150,8 +156,9 @@ impl Reporter {
         gradient_norm: f64,
     ) -> std::io::Result<Option<Line>> {
         self.since.steps += 1;
+        self.progress.advance(step);
         if !step.is_multiple_of(self.log_every) && step != self.total_steps {
-            self.progress.set(step, String::new);
+            self.bar.set(step, String::new);
             return Ok(None);
         }
         let line = self.line(step, learning_rate, weights, gradient_norm);
@@ -160,8 +167,45 @@ impl Reporter {
         if let Some(events) = &mut self.events {
             events.add(step, scalars(&line))?;
         }
+        self.progress.report(self.status(&line));
         self.show(&line);
         Ok(Some(line))
+    }
+
+    /// The line as those who ask for the progress see it.
+    fn status(&self, line: &Line) -> StatusLine {
+        let of = |name: &str| line.measures.get(name).copied().unwrap_or(f64::NAN);
+        let told_apart = [
+            "loss",
+            "active_dimensions_query",
+            "active_dimensions_document",
+        ];
+        let settings = [
+            ("gradient_norm", line.gradient_norm),
+            ("learning_rate", line.learning_rate),
+            ("lambda_query", line.lambda_query),
+            ("lambda_document", line.lambda_document),
+        ];
+        let measures = line.measures.iter().map(|(name, value)| (*name, *value));
+        let measures = measures.filter(|(name, _)| !told_apart.contains(name));
+        StatusLine {
+            step: line.step,
+            // The epoch of the last step, not of the next one.
+            epoch: line.step.saturating_sub(1) / self.steps_per_epoch,
+            loss: of("loss"),
+            measures: measures
+                .chain(settings)
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            active_dimensions: Some(ActiveDimensions {
+                query: of("active_dimensions_query"),
+                document: of("active_dimensions_document"),
+            }),
+            triplets_per_second: line.triplets_per_second,
+            tokens_per_second: line.tokens_per_second,
+            mfu: line.mfu,
+            eta_seconds: line.eta_seconds,
+        }
     }
 
     /// The bar on a terminal, one structured line elsewhere.
@@ -172,13 +216,13 @@ impl Reporter {
             of("active_dimensions_query"),
             of("active_dimensions_document"),
         );
-        self.progress.set(line.step, || {
+        self.bar.set(line.step, || {
             format!(
                 "loss {loss:.3}  active {query:.0}/{document:.0}  {:.1} triplets/s",
                 line.triplets_per_second
             )
         });
-        if self.progress.is_shown() {
+        if self.bar.is_shown() {
             return;
         }
         tracing::info!(

@@ -14,8 +14,11 @@ use super::prepare::Run;
 use super::result::Finished;
 use super::step::Step;
 use crate::distributed::Gang;
+use splade_data::Shards;
 use splade_launch::Phase;
 use splade_storage::Location;
+use splade_telemetry::Progress;
+use splade_telemetry::spans::{self, Epochs, within};
 use std::time::Instant;
 use tch::{Kind, Tensor};
 
@@ -42,16 +45,21 @@ pub fn train(
     plan: &TrainingPlan,
     gang: &Gang,
     interrupt: &Interrupt,
+    progress: &Progress,
 ) -> Result<Outcome, TrainingError> {
+    progress.enter(splade_telemetry::Phase::Preparing);
     let mut run = Run::prepare(plan, gang, plan.surroundings.resume)?;
     if run.is_over() {
         return Ok(Outcome::Finished(Box::new(run.finish()?)));
     }
-    let mut keeper = Keeper::open(&run)?;
+    let mut keeper = Keeper::open(&run, progress)?;
     let _answering = interrupt.answering();
     // A run that was stopped right after a step at which an evaluation was due.
     run.evaluate_if_due(&mut keeper)?;
+    let mut epochs = Epochs::default();
     while !run.is_over() {
+        keeper.enter(Phase::Training, run.step);
+        let _epoch = epochs.enter(run.course.place(run.step).0);
         let wishes = Wishes {
             stop: interrupt.is_requested(),
             save: keeper.is_save_due(),
@@ -158,21 +166,33 @@ impl Run<'_> {
         }
         let pause = Instant::now();
         keeper.enter(Phase::Evaluating, self.step);
-        let metrics = evaluator.evaluate(&self.model, &self.tokenizer, self.gang)?;
+        let metrics = within(spans::evaluation(self.step), || {
+            evaluator.evaluate(&self.model, &self.tokenizer, self.gang)
+        })?;
         let value = metrics.get(plan.metric);
         let is_best = standing.take_in(self.step, keeper.attempt(), value, plan.patience);
-        keeper.log_evaluation(self.step, &metrics, standing)?;
+        keeper.log_evaluation(self.step, plan.metric, &metrics, standing)?;
         keeper.leave_out(pause.elapsed());
         Ok(is_best && plan.select_best)
     }
 
-    /// Mean InfoNCE over the validation triplets, batched as in training and spread over the ranks.
+    /// Logs the loss on the validation triplets.
     fn validate(&self, keeper: &mut Keeper) -> Result<(), TrainingError> {
         let Some(shards) = &self.validation else {
             return Ok(());
         };
         let pause = Instant::now();
         keeper.enter(Phase::Evaluating, self.step);
+        let loss = within(spans::evaluation(self.step), || {
+            self.validation_loss(shards, keeper)
+        })?;
+        keeper.log_scalar(self.step, "validation_loss", loss)?;
+        keeper.leave_out(pause.elapsed());
+        Ok(())
+    }
+
+    /// Mean InfoNCE over the validation triplets, batched as in training and spread over the ranks.
+    fn validation_loss(&self, shards: &Shards, keeper: &Keeper) -> Result<f64, TrainingError> {
         let solo = Gang::solo(self.model.device());
         let mut plan = self.plan.recipe.loss.clone();
         plan.cross_rank = false;
@@ -180,6 +200,7 @@ impl Run<'_> {
         let mut sum = Tensor::zeros([], (Kind::Double, self.model.device()));
         let batches = indices.chunks(self.plan.recipe.optimizer.batch_size);
         for triplets in batches.skip(self.gang.rank()).step_by(self.gang.size()) {
+            keeper.enter(Phase::Evaluating, self.step);
             let batch = collate(shards, &[triplets.to_vec()], 0, &plan)?;
             let texts = GangTexts {
                 by_rank: &batch.texts,
@@ -192,13 +213,8 @@ impl Run<'_> {
             })?;
             sum += parts.values.get(INFONCE as i64) * triplets.len() as f64;
         }
-        let sum = self
-            .gang
-            .sum("the validation loss", &sum)?
-            .f_double_value(&[])?;
-        keeper.log_scalar(self.step, "validation_loss", sum / shards.len() as f64)?;
-        keeper.leave_out(pause.elapsed());
-        Ok(())
+        let sum = self.gang.sum("the validation loss", &sum)?;
+        Ok(sum.f_double_value(&[])? / shards.len() as f64)
     }
 
     /// Makes sure that the ranks have kept in step: bit for bit the same weights on all of them.

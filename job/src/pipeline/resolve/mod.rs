@@ -33,6 +33,8 @@ pub struct PlannedTraining {
     pub export: Option<ExportPlan>,
     /// Benchmarks of its model.
     pub benchmarks: Vec<PlannedBenchmark>,
+    /// The collector that takes the traces.
+    pub otlp_endpoint: Option<String>,
     /// What training and evaluation need from object storage.
     pub fetches: Vec<Fetch>,
     /// Where the export goes in object storage.

@@ -21,12 +21,6 @@ impl Reader<'_> {
         earlier: &[&api::SpladeTraining],
     ) -> PlannedTraining {
         let base = self.input(&spec.model.base, FetchKind::Folder);
-        if spec.telemetry.otlp_endpoint.is_some() {
-            self.refuse(
-                "spec.telemetry.otlpEndpoint",
-                "traces are not supported by this version of splade-job",
-            );
-        }
         let special_tokens = if spec.model.mask_special_tokens {
             SpecialTokenPolicy::Omit
         } else {
@@ -102,6 +96,7 @@ impl Reader<'_> {
             },
             export,
             benchmarks,
+            otlp_endpoint: spec.telemetry.otlp_endpoint.clone(),
             fetches,
             publish,
             wants_gpu: wants_gpu(&spec.gang.device_resource),

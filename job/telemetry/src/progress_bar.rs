@@ -1,40 +1,21 @@
-//! A progress bar on a terminal, structured lines elsewhere.
+//! A progress bar on a terminal.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
-
-/// Sends log lines to standard error: text on a terminal, JSON elsewhere. `RUST_LOG` chooses the level.
-pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    if std::io::stderr().is_terminal() {
-        builder
-            .without_time()
-            .with_span_events(FmtSpan::NONE)
-            .init();
-    } else {
-        builder.json().flatten_event(true).init();
-    }
-}
 
 /// Shows how far a long piece of work is.
 #[derive(Debug)]
-pub struct Progress {
-    bar: Option<ProgressBar>,
+pub struct ProgressBar {
+    bar: Option<indicatif::ProgressBar>,
 }
 
-impl Progress {
+impl ProgressBar {
     /// A bar over `total` units, `done` of them behind us; none where standard error is no terminal.
     pub fn new(title: &'static str, total: u64, done: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar =
-                ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
+            let target = ProgressDrawTarget::stderr_with_hz(4);
+            let bar = indicatif::ProgressBar::with_draw_target(Some(total), target);
             if let Ok(style) =
                 ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta} {wide_msg}")
             {
@@ -62,7 +43,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

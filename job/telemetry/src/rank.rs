@@ -1,0 +1,26 @@
+//! Which of the processes of a training this one is.
+
+/// Place of this process among those that train together, as torchrun and `splade-job launch` tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// Number of this process, from 0.
+    pub rank: u32,
+    /// How many there are.
+    pub world_size: u32,
+}
+
+impl Rank {
+    /// From `RANK` and `WORLD_SIZE`; one process alone where they are not set.
+    pub fn from_environment() -> Self {
+        let number = |name: &str| std::env::var(name).ok()?.parse().ok();
+        Self {
+            rank: number("RANK").unwrap_or(0),
+            world_size: number("WORLD_SIZE").unwrap_or(1),
+        }
+    }
+
+    /// Whether there are others.
+    pub fn has_company(self) -> bool {
+        self.world_size > 1
+    }
+}

@@ -1,0 +1,138 @@
+//! The vocabulary of our traces: every span's name and attributes are here and nowhere else.
+//!
+//! | span | what it covers | attributes |
+//! |---|---|---|
+//! | `run` | one training resource: training, export and benchmarks, as far as this process does them | `splade.training.name` |
+//! | `epoch` | the steps of one pass over the data that this process does | `splade.epoch` |
+//! | `checkpoint` | writing one checkpoint | `splade.step`, `splade.checkpoint.uri` |
+//! | `evaluation` | measuring the model between two steps | `splade.step` |
+//! | `export` | writing the model | `splade.training.name`, `splade.model.uri` |
+//! | `benchmark` | measuring a model on one data set | `splade.dataset.name`, `splade.dataset.split` |
+//!
+//! Work goes into a span by [`within`]. A thread that works for a span enters it by itself: what is current belongs to
+//! one thread.
+
+use std::fmt::Display;
+use std::path::Path;
+use tracing::field::{Empty, display};
+use tracing::span::EnteredSpan;
+use tracing::{Span, info_span};
+
+/// Target of every span that is exported; other libraries' spans are not.
+pub(crate) const TARGET: &str = "splade";
+
+const CHECKPOINT_URI: &str = "splade.checkpoint.uri";
+const DATASET_NAME: &str = "splade.dataset.name";
+const DATASET_SPLIT: &str = "splade.dataset.split";
+const EPOCH: &str = "splade.epoch";
+const MODEL_URI: &str = "splade.model.uri";
+const STEP: &str = "splade.step";
+const TRAINING_NAME: &str = "splade.training.name";
+const STATUS_CODE: &str = "otel.status_code";
+const STATUS_DESCRIPTION: &str = "otel.status_description";
+
+/// One span of the vocabulary, ready to take its outcome.
+macro_rules! span {
+    ($name:literal, $({ $field:ident } = $value:expr),+) => {
+        info_span!(
+            target: TARGET,
+            $name,
+            $({ $field } = $value,)+
+            { STATUS_CODE } = Empty,
+            { STATUS_DESCRIPTION } = Empty
+        )
+    };
+}
+
+/// OpenTelemetry's integers have a sign.
+fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// One training resource, as far as this process does it.
+pub fn run(training: &str) -> Span {
+    span!("run", { TRAINING_NAME } = training)
+}
+
+/// A pass over the data, counted from 0.
+pub fn epoch(epoch: u64) -> Span {
+    span!("epoch", { EPOCH } = integer(epoch))
+}
+
+/// Writing the checkpoint of `step` into the folder `uri`.
+pub fn checkpoint(step: u64, uri: &str) -> Span {
+    span!(
+        "checkpoint",
+        { STEP } = integer(step),
+        { CHECKPOINT_URI } = uri
+    )
+}
+
+/// Measuring the model after `step` optimizer steps.
+pub fn evaluation(step: u64) -> Span {
+    span!("evaluation", { STEP } = integer(step))
+}
+
+/// Writing the model of a training into `folder`.
+pub fn export(training: &str, folder: &Path) -> Span {
+    span!(
+        "export",
+        { TRAINING_NAME } = training,
+        { MODEL_URI } = display(folder.display())
+    )
+}
+
+/// Measuring a model on one split of a data set.
+pub fn benchmark(dataset: &str, split: &str) -> Span {
+    span!(
+        "benchmark",
+        { DATASET_NAME } = dataset,
+        { DATASET_SPLIT } = split
+    )
+}
+
+/// Does `work` in `span`. An error or a panic becomes the status of the span.
+///
+/// # Errors
+/// Those of `work`.
+pub fn within<T, E: Display>(span: Span, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let watched = Watched(span.entered());
+    let outcome = work();
+    if let Err(error) = &outcome {
+        fail(&watched.0, error);
+    }
+    outcome
+}
+
+fn fail(span: &Span, error: impl Display) {
+    span.record(STATUS_CODE, "ERROR");
+    span.record(STATUS_DESCRIPTION, display(error));
+}
+
+/// A span that notices when the work in it panics.
+struct Watched(EnteredSpan);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            fail(&self.0, "panicked; the log says where");
+        }
+    }
+}
+
+/// The epochs of a training, one span after another.
+#[derive(Debug, Default)]
+pub struct Epochs {
+    current: Option<(u64, Span)>,
+}
+
+impl Epochs {
+    /// Enters the span of an epoch, which is a new one where the epoch is.
+    pub fn enter(&mut self, epoch: u64) -> tracing::span::Entered<'_> {
+        let current = self.current.take().filter(|(number, _)| *number == epoch);
+        let (_, span) = self
+            .current
+            .insert(current.unwrap_or_else(|| (epoch, self::epoch(epoch))));
+        span.enter()
+    }
+}

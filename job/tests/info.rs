@@ -1,0 +1,59 @@
+//! `splade-job info` says what is here, and no secrets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn it_tells_what_this_machine_has() {
+    let output = Command::new(env!("CARGO_BIN_EXE_splade-job"))
+        .arg("info")
+        .env("OMP_NUM_THREADS", "1")
+        .env("SPLADE_TEST_TOKEN", "hunter2")
+        .env("HOME", "/somewhere/private")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = |name: &str| {
+        let found = text.lines().find_map(|line| line.strip_prefix(name));
+        found
+            .unwrap_or_else(|| panic!("no {name} in\n{text}"))
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(line("splade-job "), env!("CARGO_PKG_VERSION"));
+
+    let libtorch = std::env::var("LIBTORCH").unwrap();
+    let header = Path::new(&libtorch).join("include/torch/headeronly/version.h");
+    let header = std::fs::read_to_string(header).unwrap();
+    let version = header
+        .lines()
+        .find_map(|line| line.strip_prefix("#define TORCH_VERSION "))
+        .unwrap();
+    assert_eq!(line("libtorch"), version.trim_matches('"'));
+
+    let read = |path: &str| std::fs::read_to_string(path).unwrap();
+    assert!(line("system").contains(read("/proc/sys/kernel/osrelease").trim()));
+    let processors = read("/proc/cpuinfo")
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
+    assert!(line("cpu ").ends_with(&format!(", {processors} processors")));
+    assert!(line("memory").contains(" GiB, "));
+    assert!(line("threads").starts_with("1 in an operation"));
+    assert!(line("speed").contains(" GFLOP/s in FP32, measured on "));
+    for name in ["nccl", "cuda", "features"] {
+        assert!(!line(name).is_empty(), "{name}");
+    }
+    assert!(text.contains("OMP_NUM_THREADS=1") && text.contains("SPLADE_TEST_TOKEN=(set"));
+    assert!(
+        !text.contains("hunter2") && !text.contains("/somewhere/private"),
+        "{text}"
+    );
+}
