@@ -87,6 +87,8 @@ impl Place {
             .arg("--")
             .args(program)
             .envs(variables.iter().copied())
+            // A launcher that is killed leaves its folder behind; here it goes with the place.
+            .env("TMPDIR", self.0.path())
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap())
             .spawn()
