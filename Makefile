@@ -80,7 +80,8 @@ test: setup lint ## Set up, lint and run every test
 
 test-quick: setup-runtime ## Tests that need no Python reference, for the inner loop
 	@cargo test --release --locked -p splade-crds -p splade-native --lib --tests
-	@cargo test --release --locked -p splade-data -p splade-retrieval -p splade-telemetry --lib
+	@cargo test --release --locked -p splade-data -p splade-retrieval --lib
+	@cargo test --release --locked -p splade-telemetry --lib --test status
 	@cargo test --release --locked -p splade-job --lib --test losses
 
 test-data: setup ## Tests on real Korean data that cannot be shipped: SHARED=<folder>
