@@ -80,7 +80,8 @@ test: setup lint ## Set up, lint and run every test
 
 test-quick: setup-runtime ## Tests that need no Python reference, for the inner loop
 	@cargo test --release --locked -p splade-crds -p splade-native --lib --tests
-	@cargo test --release --locked -p splade-data -p splade-retrieval -p splade-storage -p splade-telemetry --lib
+	@cargo test --release --locked -p splade-data -p splade-retrieval -p splade-storage --lib
+	@cargo test --release --locked -p splade-telemetry --lib --test status
 	@cargo test --release --locked -p splade-launch
 	@cargo test --release --locked -p splade-job --lib --test losses
 

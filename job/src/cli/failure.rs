@@ -8,7 +8,7 @@ use crate::distributed::GangError;
 use crate::encoder::EncodeError;
 use crate::export::ExportError;
 use crate::model::ModelError;
-use crate::pipeline::PipelineError;
+use crate::pipeline::{MirrorError, PipelineError};
 use crate::training::{EvaluationError, TrainingError};
 use splade_data::{DataError, ShardError, SourceError, TokenizerError};
 use splade_retrieval::beir::BeirError;
@@ -61,9 +61,9 @@ impl Failure {
         Self::new(Class::Software, message)
     }
 
-    /// Storage that fails.
-    pub fn storage(error: StorageError) -> Self {
-        Self::new(class_of_storage(&error), error)
+    /// What lies in object storage cannot be had.
+    pub fn fetch(error: MirrorError) -> Self {
+        Self::new(class_of_storage(&error.source), error)
     }
 
     /// Bad configuration.
@@ -273,7 +273,7 @@ impl From<PipelineError> for Failure {
         let class = match error {
             PipelineError::Training { source, .. } => Self::from(source).class,
             PipelineError::Benchmark { source, .. } => Self::from(source).class,
-            PipelineError::Storage { source, .. } => class_of_storage(&source),
+            PipelineError::Storage { source, .. } => class_of_storage(&source.source),
             PipelineError::Ranks { failure, .. } => failure.class,
             PipelineError::Export(source) => Self::from(source).class,
             PipelineError::Checkpoint(source) => Self::from(source).class,

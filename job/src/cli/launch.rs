@@ -90,7 +90,7 @@ impl Launch {
             .map_err(|error| Failure::new(error.class(), error))?;
         // Once for all ranks of this node.
         for training in planned(&self.file)?.trainings {
-            fetch(&training.fetches).map_err(Failure::storage)?;
+            fetch(&training.fetches).map_err(Failure::fetch)?;
         }
         let rank = std::env::current_exe().map_err(Failure::software)?;
         Ok((gang, limits, rank))

@@ -15,6 +15,8 @@ const BOUNDS: Bounds = Bounds {
 /// Something that a phase reads from object storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
+    /// The field of the manifest that names it.
+    pub field: String,
     /// Its place there, `s3://...`.
     pub uri: String,
     /// What it is.
@@ -41,21 +43,38 @@ fn mirror() -> PathBuf {
     std::env::temp_dir().join("splade-job").join("s3")
 }
 
+/// Something in object storage that cannot be had or put there.
+#[derive(Debug, thiserror::Error)]
+#[error("{field}, {uri}: {source}")]
+pub struct MirrorError {
+    /// The field of the manifest that names it.
+    pub field: String,
+    /// Its place.
+    pub uri: String,
+    /// What the storage says.
+    pub source: StorageError,
+}
+
 /// Brings everything here that is not here yet.
 ///
 /// # Errors
 /// What is missing, or storage that fails.
-pub fn fetch(fetches: &[Fetch]) -> Result<(), StorageError> {
-    for Fetch { uri, kind } in fetches {
+pub fn fetch(fetches: &[Fetch]) -> Result<(), MirrorError> {
+    for Fetch { field, uri, kind } in fetches {
         tracing::info!(%uri, "fetching");
-        match kind {
-            FetchKind::Matching => fetch_files(uri)?,
-            FetchKind::Folder => fetch_one_folder(uri)?,
+        let fetched = match kind {
+            FetchKind::Matching => fetch_files(uri),
+            FetchKind::Folder => fetch_one_folder(uri),
             FetchKind::FolderIfPresent => match fetch_one_folder(uri) {
-                Err(StorageError::NotFound { .. }) => {}
-                fetched => fetched?,
+                Err(StorageError::NotFound { .. }) => Ok(()),
+                fetched => fetched,
             },
-        }
+        };
+        fetched.map_err(|source| MirrorError {
+            field: field.clone(),
+            uri: uri.clone(),
+            source,
+        })?;
     }
     Ok(())
 }
@@ -85,9 +104,16 @@ fn fetch_files(uri: &str) -> Result<(), StorageError> {
 ///
 /// # Errors
 /// Storage that fails.
-pub(super) fn publish(folder: &Path, location: &Location) -> Result<(), StorageError> {
-    let storage = open(location, &S3Settings::from_environment()?)?;
-    let files = put_folder(folder, storage.as_ref(), Manifest::FILE, BOUNDS)?;
+pub(super) fn publish(folder: &Path, location: &Location) -> Result<(), MirrorError> {
+    let put = || {
+        let storage = open(location, &S3Settings::from_environment()?)?;
+        put_folder(folder, storage.as_ref(), Manifest::FILE, BOUNDS)
+    };
+    let files = put().map_err(|source| MirrorError {
+        field: "spec.export.uri".to_owned(),
+        uri: location.to_string(),
+        source,
+    })?;
     tracing::info!(files, place = %location, "published");
     Ok(())
 }

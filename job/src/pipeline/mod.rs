@@ -10,7 +10,7 @@ mod resolve;
 mod run;
 
 pub use leaderboard::{Row, leaderboard};
-pub use mirror::{Fetch, FetchKind, fetch};
+pub use mirror::{Fetch, FetchKind, MirrorError, fetch};
 pub use ranks::Ranks;
 pub use resolve::{Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve};
 pub use run::{Phases, PipelineError, run};

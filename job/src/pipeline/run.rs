@@ -3,7 +3,7 @@
 use super::device::device;
 use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
-use super::mirror::{Fetch, FetchKind, fetch, publish};
+use super::mirror::{Fetch, FetchKind, MirrorError, fetch, publish};
 use super::ranks::{Ranks, ranks_here, train_with_ranks};
 use super::reports::report;
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
@@ -12,7 +12,7 @@ use crate::checkpoint::CheckpointError;
 use crate::distributed::Gang;
 use crate::export::{ExportError, ExportPlan};
 use crate::training::{Finished, Interrupt, Outcome, TrainingError, load_finished, train};
-use splade_storage::{Location, StorageError};
+use splade_storage::Location;
 use splade_telemetry::spans::{self, within};
 use splade_telemetry::{Phase, Progress, Telemetry, TraceError};
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ pub enum PipelineError {
         /// The resource.
         name: String,
         /// What happened.
-        source: StorageError,
+        source: MirrorError,
     },
     /// An export.
     #[error(transparent)]
@@ -182,6 +182,7 @@ fn run_training(
     };
     if let Some(published) = &training.publish {
         let earlier = Fetch {
+            field: "spec.export.uri".to_owned(),
             uri: published.to_string(),
             kind: FetchKind::FolderIfPresent,
         };

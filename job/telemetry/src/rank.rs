@@ -10,7 +10,8 @@ pub struct Rank {
 }
 
 impl Rank {
-    /// From `RANK` and `WORLD_SIZE`; one process alone where they are not set.
+    /// From `RANK` and `WORLD_SIZE`; one process alone where they are not set, or are no numbers, which whoever joins
+    /// the ranks refuses.
     pub fn from_environment() -> Self {
         let number = |name: &str| std::env::var(name).ok()?.parse().ok();
         Self {

@@ -8,11 +8,11 @@
 
 mod common;
 
-use common::{DEADLINE, wait_for};
+use common::{DEADLINE, child_process, wait_for};
 use serde_json::{Value, json};
 use splade_telemetry::{
-    ActiveDimensions, EvaluationRecord, Phase, Progress, ProgressReport, StatusServer, StepReport,
-    TrainingStart, serve,
+    ActiveDimensions, EvaluationRecord, Phase, Progress, ProgressReport, Rank, StatusServer,
+    StepReport, TrainingStart, serve, serve_by_environment,
 };
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -304,4 +304,40 @@ fn an_address_in_use_is_named() {
         message.contains(&server.local_addr().to_string()),
         "{message}"
     );
+}
+
+/// Whether a process with these variables serves.
+#[test]
+#[ignore = "the other tests run it in a process of its own"]
+fn child() {
+    let served = serve_by_environment(&Progress::default(), Rank::from_environment());
+    let what = match served {
+        Ok(Some(server)) => status(&server, "/healthz").to_string(),
+        Ok(None) => "none".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    println!("\nout {what}");
+}
+
+#[test]
+fn the_first_rank_serves_where_it_is_asked_to() {
+    let served = |variables: &[(&str, &str)]| {
+        let output = child_process(variables).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("out "));
+        line.unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    let address = ("SPLADE_STATUS_ADDRESS", "127.0.0.1:0");
+    assert_eq!(served(&[]), "none");
+    assert_eq!(served(&[address]), "200");
+    assert_eq!(
+        served(&[address, ("RANK", "0"), ("WORLD_SIZE", "2")]),
+        "200"
+    );
+    assert_eq!(
+        served(&[address, ("RANK", "1"), ("WORLD_SIZE", "2")]),
+        "none"
+    );
+    let error = served(&[("SPLADE_STATUS_ADDRESS", "localhost")]);
+    assert!(error.contains("SPLADE_STATUS_ADDRESS=localhost"), "{error}");
 }

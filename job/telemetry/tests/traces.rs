@@ -13,7 +13,7 @@ use common::{DEADLINE, child_process};
 use serde_json::Value;
 use splade_telemetry::Telemetry;
 use splade_telemetry::spans::{self, Epochs, within};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -31,7 +31,7 @@ fn child() {
     let endpoint = std::env::var("ENDPOINT").ok();
     let before = threads();
     let telemetry = Telemetry::start("splade-job", "1.2.3").unwrap();
-    let traces = telemetry.send_traces(endpoint.as_deref()).unwrap();
+    let mut traces = telemetry.send_traces(endpoint.as_deref()).unwrap();
     let started = Instant::now();
     match std::env::var("SCENARIO").unwrap().as_str() {
         "whole" => whole_run().unwrap(),
@@ -46,6 +46,13 @@ fn child() {
                 })
             };
             std::panic::catch_unwind(work).unwrap_err();
+        }
+        "twice" => {
+            within(spans::run("first"), || Ok::<(), Infallible>(())).unwrap();
+            drop(traces);
+            within(spans::run("between"), || Ok::<(), Infallible>(())).unwrap();
+            traces = telemetry.send_traces(endpoint.as_deref()).unwrap();
+            within(spans::run("second"), || Ok::<(), Infallible>(())).unwrap();
         }
         "flood" => {
             for epoch in 0..10_000 {
@@ -182,6 +189,23 @@ fn assert_whole(spans: &[Span]) {
     }
 }
 
+/// Spans with their attributes, from the table of the documentation.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/observability.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, name, _, _, attributes, _] = cells[..] else {
+            return None;
+        };
+        let unquoted = |text: &str| text.trim().trim_matches('`').to_owned();
+        let attributes: BTreeSet<String> = attributes.split(',').map(unquoted).collect();
+        let ours = attributes.iter().all(|name| name.starts_with("splade."));
+        ours.then(|| (unquoted(name), attributes))
+    });
+    rows.collect()
+}
+
 #[test]
 fn a_run_arrives_in_the_trace_that_started_it() {
     let collector = Collector::start();
@@ -225,6 +249,16 @@ fn a_run_arrives_in_the_trace_that_started_it() {
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(run.resource["host.name"], host.trim());
+
+    let received: BTreeMap<String, BTreeSet<String>> = spans
+        .iter()
+        .map(|span| (span.name.clone(), span.attributes.keys().cloned().collect()))
+        .collect();
+    assert_eq!(
+        received,
+        documented(),
+        "docs/observability.md and the spans differ"
+    );
 
     // Each log line names the span that it was written in, and the rank.
     let log = finished.log();
@@ -276,6 +310,28 @@ fn a_trace_that_is_not_sampled_is_not_sent() {
     let spans = collector.spans(1);
     assert_eq!(spans.len(), 1);
     assert_ne!(spans[0].trace, TRACE);
+}
+
+#[test]
+fn each_training_of_a_manifest_is_sent_by_itself() {
+    let collector = Collector::start();
+    let variables = [
+        ("ENDPOINT", collector.grpc()),
+        ("TRACEPARENT", traceparent("01")),
+    ];
+    Finished::run(
+        "twice",
+        &variables
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str())),
+    );
+    let spans = collector.spans(2);
+    let names: Vec<&str> = spans
+        .iter()
+        .map(|span| span.attributes["splade.training.name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["first", "second"]);
+    assert!(spans.iter().all(|span| span.parent == PARENT));
 }
 
 #[test]
@@ -380,9 +436,10 @@ fn assert_not_delayed(finished: &Finished) {
 
 #[test]
 fn a_collector_that_is_not_there_delays_nothing_and_is_warned_of_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound and not listening: nobody answers there, and nobody else can.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let gone = format!("http://{}", socket.local_addr().unwrap());
     for protocol in ["grpc", "http/protobuf"] {
         let variables = [
             ("ENDPOINT", gone.as_str()),

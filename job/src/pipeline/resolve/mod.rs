@@ -146,11 +146,12 @@ impl Reader<'_> {
     }
 
     /// A folder of this machine, or the place here of one in object storage, which is then fetched as `kind`.
-    fn input(&mut self, uri: &StorageUri, kind: FetchKind) -> Input {
+    fn input(&mut self, field: &str, uri: &StorageUri, kind: FetchKind) -> Input {
         let path = match uri.local_path() {
             Some(path) => PathBuf::from(path),
             None => {
                 self.fetches.push(Fetch {
+                    field: field.to_owned(),
                     uri: uri.as_str().to_owned(),
                     kind,
                 });
@@ -163,9 +164,9 @@ impl Reader<'_> {
         }
     }
 
-    fn globs(&mut self, uris: &[StorageUri]) -> Vec<Input> {
+    fn globs(&mut self, field: &str, uris: &[StorageUri]) -> Vec<Input> {
         uris.iter()
-            .map(|uri| self.input(uri, FetchKind::Matching))
+            .map(|uri| self.input(field, uri, FetchKind::Matching))
             .collect()
     }
 

@@ -20,7 +20,7 @@ impl Reader<'_> {
         spec: &api::SpladeTrainingSpec,
         earlier: &[&api::SpladeTraining],
     ) -> PlannedTraining {
-        let base = self.input(&spec.model.base, FetchKind::Folder);
+        let base = self.input("spec.model.base", &spec.model.base, FetchKind::Folder);
         let special_tokens = if spec.model.mask_special_tokens {
             SpecialTokenPolicy::Omit
         } else {
@@ -39,8 +39,8 @@ impl Reader<'_> {
                     .map(|factor| factor.value()),
             },
             data: DataPlan {
-                train: self.globs(&spec.data.train),
-                validation: self.globs(&spec.data.validation),
+                train: self.globs("spec.data.train", &spec.data.train),
+                validation: self.globs("spec.data.validation", &spec.data.validation),
                 query_max_length: spec.data.query_max_length as usize,
                 document_max_length: spec.data.document_max_length as usize,
                 hard_negatives: spec.data.hard_negatives as usize,
@@ -165,7 +165,7 @@ impl Reader<'_> {
         );
         EvaluationPlan {
             dataset: dataset.name.clone(),
-            folder: self.input(&dataset.uri, FetchKind::Folder).path,
+            folder: self.input("spec.evaluation.dataset.uri", &dataset.uri, FetchKind::Folder).path,
             split: dataset.split.clone(),
             every_steps: u64::from(spec.every_steps),
             metric: metric(spec.metric),
@@ -181,7 +181,7 @@ impl Reader<'_> {
     ) -> Option<InitialWeights> {
         match from? {
             api::InitFrom::Uri(uri) => {
-                Some(InitialWeights::Folder(self.input(uri, FetchKind::Folder)))
+                Some(InitialWeights::Folder(self.input("spec.initFrom.uri", uri, FetchKind::Folder)))
             }
             api::InitFrom::TrainingRef(reference) => {
                 let named = |training: &&&api::SpladeTraining| {
