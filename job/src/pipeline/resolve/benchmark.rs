@@ -21,7 +21,10 @@ impl Reader<'_> {
         trainings: &[&api::SpladeTraining],
     ) -> (PathBuf, (usize, usize)) {
         match model {
-            BenchmarkModel::Uri(uri) => (self.input("spec.model.uri", uri, FetchKind::Folder).path, DEFAULT_LENGTHS),
+            BenchmarkModel::Uri(uri) => (
+                self.input("spec.model.uri", uri, FetchKind::Folder).path,
+                DEFAULT_LENGTHS,
+            ),
             BenchmarkModel::TrainingRef(reference) => {
                 let training = trainings
                     .iter()
@@ -35,7 +38,11 @@ impl Reader<'_> {
                 });
                 match training.map(|training| training.spec.export.as_ref()) {
                     Some(Some(export)) => {
-                        return (self.input("spec.export.uri", &export.uri, FetchKind::Folder).path, lengths);
+                        return (
+                            self.input("spec.export.uri", &export.uri, FetchKind::Folder)
+                                .path,
+                            lengths,
+                        );
                     }
                     Some(None) => self.refuse(
                         "spec.model.trainingRef",
@@ -97,11 +104,13 @@ impl Reader<'_> {
         }
         let plan = BenchmarkPlan {
             dataset: spec.dataset.name.clone(),
-            folder: self.input(
-                &format!("{at}.dataset.uri"),
-                &spec.dataset.uri,
-                FetchKind::Folder,
-            ).path,
+            folder: self
+                .input(
+                    &format!("{at}.dataset.uri"),
+                    &spec.dataset.uri,
+                    FetchKind::Folder,
+                )
+                .path,
             split: spec.dataset.split.clone(),
             bm25: spec.methods.contains(&Method::BM25).then(|| Bm25Plan {
                 analyzers: spec.bm25.analyzers.iter().map(analyzer).collect(),

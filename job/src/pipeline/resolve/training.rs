@@ -165,7 +165,13 @@ impl Reader<'_> {
         );
         EvaluationPlan {
             dataset: dataset.name.clone(),
-            folder: self.input("spec.evaluation.dataset.uri", &dataset.uri, FetchKind::Folder).path,
+            folder: self
+                .input(
+                    "spec.evaluation.dataset.uri",
+                    &dataset.uri,
+                    FetchKind::Folder,
+                )
+                .path,
             split: dataset.split.clone(),
             every_steps: u64::from(spec.every_steps),
             metric: metric(spec.metric),
@@ -180,9 +186,11 @@ impl Reader<'_> {
         earlier: &[&api::SpladeTraining],
     ) -> Option<InitialWeights> {
         match from? {
-            api::InitFrom::Uri(uri) => {
-                Some(InitialWeights::Folder(self.input("spec.initFrom.uri", uri, FetchKind::Folder)))
-            }
+            api::InitFrom::Uri(uri) => Some(InitialWeights::Folder(self.input(
+                "spec.initFrom.uri",
+                uri,
+                FetchKind::Folder,
+            ))),
             api::InitFrom::TrainingRef(reference) => {
                 let named = |training: &&&api::SpladeTraining| {
                     training.metadata.name.as_deref() == Some(&reference.name)
