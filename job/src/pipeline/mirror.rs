@@ -52,7 +52,7 @@ pub struct MirrorError {
     /// Its place.
     pub uri: String,
     /// What the storage says.
-    pub source: StorageError,
+    pub source: Box<StorageError>,
 }
 
 /// Brings everything here that is not here yet.
@@ -73,7 +73,7 @@ pub fn fetch(fetches: &[Fetch]) -> Result<(), MirrorError> {
         fetched.map_err(|source| MirrorError {
             field: field.clone(),
             uri: uri.clone(),
-            source,
+            source: source.into(),
         })?;
     }
     Ok(())
@@ -112,7 +112,7 @@ pub(super) fn publish(folder: &Path, location: &Location) -> Result<(), MirrorEr
     let files = put().map_err(|source| MirrorError {
         field: "spec.export.uri".to_owned(),
         uri: location.to_string(),
-        source,
+        source: source.into(),
     })?;
     tracing::info!(files, place = %location, "published");
     Ok(())

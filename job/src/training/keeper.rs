@@ -8,6 +8,7 @@ use super::loss::FlopsWeights;
 use super::plan::TensorBoard;
 use super::prepare::Run;
 use super::report::{Extent, Reporter};
+use super::throughput::measured_peak;
 use crate::checkpoint::{Companion, Saver, Snapshot, open_storage};
 use crate::distributed::Gang;
 use splade_launch::Phase;
@@ -65,6 +66,10 @@ impl Books {
             stall_after: Some(settings.gang_timeout),
         });
         let logs = attempt.logs().to_owned();
+        let peak = measured_peak(
+            run.model.device(),
+            run.plan.recipe.optimizer.precision,
+        );
         let reporter = Reporter::open(
             &logs,
             settings
@@ -73,9 +78,7 @@ impl Books {
                 .map(|board| board.folder.as_path()),
             settings.log_every,
             extent,
-            &run.model,
-            &run.plan.recipe.optimizer,
-            run.gang.size(),
+            peak * run.gang.size() as f64,
             progress,
         )
         .map_err(|source| TrainingError::Log {

@@ -2,9 +2,6 @@
 
 use super::exchange::StepReport;
 use super::loss::{FlopsWeights, MEASURES};
-use super::plan::OptimizerPlan;
-use super::throughput::measured_peak;
-use crate::model::Splade;
 use serde::Serialize;
 use splade_telemetry::{
     ActiveDimensions, EventFile, MetricsLog, Progress, ProgressBar, StepReport as StatusLine,
@@ -99,7 +96,7 @@ pub struct Extent {
 }
 
 impl Reporter {
-    /// Opens the logs in `folder`.
+    /// Opens the logs in `folder`. `peak_flops` is what all devices together could do in a second.
     ///
     /// # Errors
     /// What the file system says.
@@ -108,9 +105,7 @@ impl Reporter {
         tensorboard: Option<&Path>,
         log_every: u64,
         extent: Extent,
-        model: &Splade,
-        plan: &OptimizerPlan,
-        ranks: usize,
+        peak_flops: f64,
         progress: &Progress,
     ) -> std::io::Result<Self> {
         Ok(Self {
@@ -118,7 +113,7 @@ impl Reporter {
             events: tensorboard.map(EventFile::create).transpose()?,
             bar: ProgressBar::new("training", extent.total_steps, extent.done),
             progress: progress.clone(),
-            peak_flops: measured_peak(model.device(), plan.precision) * ranks as f64,
+            peak_flops,
             log_every,
             total_steps: extent.total_steps,
             steps_per_epoch: extent.steps_per_epoch,
