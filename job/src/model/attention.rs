@@ -1,12 +1,15 @@
 //! Attention over packed rows.
 //!
-//! Rows of like length form a bucket. Inside attention alone, a bucket's queries, keys and values are laid out
+//! On a GPU in bf16, FlashAttention walks over rows of any lengths as they lie, windows included. Elsewhere rows of
+//! like length form a bucket. Inside attention alone, a bucket's queries, keys and values are laid out
 //! as `[rows, heads, length, head width]` and go through libtorch's scaled dot product attention, which picks
 //! the fastest kernel that the device has. Linear layers, norms and the head never see the padding that a
 //! bucket needs; attention is under 4 % of the arithmetic at 256 tokens, and buckets 32 tokens wide waste
 //! a fraction of that.
 
 use super::ModelError;
+use splade_native::flash_attention_varlen;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
@@ -25,6 +28,33 @@ pub enum Reach {
 /// How attention walks over the rows of one batch. Made once per batch, used by every layer.
 #[derive(Debug)]
 pub struct AttentionPlan {
+    lengths: Vec<i64>,
+    device: Device,
+    /// Each is made when it is first used: a batch needs one of the two.
+    buckets: OnceCell<Buckets>,
+    flash_rows: OnceCell<FlashRows>,
+}
+
+/// How the layers of one reach attend over a batch.
+#[derive(Debug)]
+pub enum Attention {
+    /// Bucket by bucket, with an additive mask each, in the compute type; None where nothing is masked.
+    Buckets(Vec<Option<Tensor>>),
+    /// By FlashAttention; a token sees so many positions around it, or the whole row.
+    Flash(Option<i64>),
+}
+
+/// Rows as FlashAttention wants them.
+#[derive(Debug)]
+struct FlashRows {
+    /// Start of each row, plus the total, `[rows + 1]`, `i32`, on the device.
+    offsets: Tensor,
+    longest: i64,
+}
+
+/// Rows of like length side by side.
+#[derive(Debug)]
+struct Buckets {
     buckets: Vec<Bucket>,
     /// Where each packed token lies in the buckets' concatenated, padded output. None where that is the identity.
     restore: Option<Tensor>,
@@ -43,6 +73,73 @@ struct Bucket {
 impl AttentionPlan {
     /// Plans for rows of these lengths, which lie one after another.
     pub fn new(lengths: &[i64], device: Device) -> Self {
+        Self {
+            lengths: lengths.to_vec(),
+            device,
+            buckets: OnceCell::new(),
+            flash_rows: OnceCell::new(),
+        }
+    }
+
+    /// How layers of this reach attend when they compute in `kind`.
+    pub fn attention(&self, reach: Reach, kind: Kind) -> Attention {
+        if self.device.is_cuda() && kind == Kind::BFloat16 {
+            return Attention::Flash(match reach {
+                Reach::Global => None,
+                Reach::Local(window) => Some(window),
+            });
+        }
+        let masks = self.buckets().buckets.iter();
+        Attention::Buckets(
+            masks
+                .map(|bucket| bucket.mask(reach, kind, self.device))
+                .collect(),
+        )
+    }
+
+    /// Attends: `query`, `key`, `value` are `[tokens, heads, head width]`, the result is `[tokens, heads * head width]`.
+    ///
+    /// # Errors
+    /// libtorch out of memory, or a GPU without FlashAttention.
+    pub fn attend(
+        &self,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        attention: &Attention,
+    ) -> Result<Tensor, ModelError> {
+        match attention {
+            Attention::Buckets(masks) => self.buckets().attend(query, key, value, masks),
+            Attention::Flash(window) => {
+                let FlashRows { offsets, longest } =
+                    self.flash_rows.get_or_init(|| self.flash_rows());
+                let attended =
+                    flash_attention_varlen(query, key, value, offsets, *longest, *window)?;
+                Ok(attended.f_flatten(1, 2)?)
+            }
+        }
+    }
+
+    fn buckets(&self) -> &Buckets {
+        self.buckets
+            .get_or_init(|| Buckets::new(&self.lengths, self.device))
+    }
+
+    fn flash_rows(&self) -> FlashRows {
+        let mut offsets = vec![0];
+        for length in &self.lengths {
+            // Rows are bounded by the model's positions, and a batch by memory: far below 2^31 tokens.
+            offsets.push(offsets[offsets.len() - 1] + *length as i32);
+        }
+        FlashRows {
+            offsets: Tensor::from_slice(&offsets).to(self.device),
+            longest: self.lengths.iter().copied().max().unwrap_or(0),
+        }
+    }
+}
+
+impl Buckets {
+    fn new(lengths: &[i64], device: Device) -> Self {
         let mut by_width: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (row, length) in lengths.iter().enumerate() {
             by_width
@@ -104,19 +201,7 @@ impl AttentionPlan {
         }
     }
 
-    /// The additive masks of all buckets for one reach, in the compute type. None where nothing is masked.
-    pub fn masks(&self, reach: Reach, kind: Kind, device: Device) -> Vec<Option<Tensor>> {
-        self.buckets
-            .iter()
-            .map(|bucket| bucket.mask(reach, kind, device))
-            .collect()
-    }
-
-    /// Attends: `query`, `key`, `value` are `[tokens, heads, head width]`, the result is `[tokens, heads * head width]`.
-    ///
-    /// # Errors
-    /// libtorch out of memory.
-    pub fn attend(
+    fn attend(
         &self,
         query: &Tensor,
         key: &Tensor,

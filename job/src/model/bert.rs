@@ -1,6 +1,6 @@
 //! The BERT encoder (Devlin et al., arXiv 1810.04805) over packed tokens; RoBERTa and XLM-R share its layers.
 
-use super::attention::Reach;
+use super::attention::{Attention, Reach};
 use super::layers::{LayerNorm, Linear};
 use super::weights::WeightSource;
 use super::{BertConfig, BertFamily, ModelError, PackedRows, Precision};
@@ -74,9 +74,7 @@ impl Bert {
         batch: &PackedRows,
         precision: Precision,
     ) -> Result<Tensor, ModelError> {
-        let masks = batch
-            .plan
-            .masks(Reach::Global, precision.kind(), batch.ids.device());
+        let attention = batch.plan.attention(Reach::Global, precision.kind());
         let look_up =
             |table: &Tensor, ids: &Tensor| Tensor::f_embedding(table, ids, -1, false, false);
         let summed = look_up(&self.words, &batch.ids)?
@@ -85,7 +83,7 @@ impl Bert {
             + self.segments.get(0);
         let mut hidden = self.embeddings_norm.forward(&summed);
         for layer in &self.layers {
-            hidden = layer.forward(&hidden, batch, &masks, precision)?;
+            hidden = layer.forward(&hidden, batch, &attention, precision)?;
         }
         Ok(hidden)
     }
@@ -133,7 +131,7 @@ impl Layer {
         &self,
         hidden: &Tensor,
         batch: &PackedRows,
-        masks: &[Option<Tensor>],
+        attention: &Attention,
         precision: Precision,
     ) -> Result<Tensor, ModelError> {
         let heads = self.config.num_attention_heads;
@@ -146,7 +144,7 @@ impl Layer {
             &split(&self.query)?,
             &split(&self.key)?,
             &split(&self.value)?,
-            masks,
+            attention,
         )?;
         let hidden = self
             .attention_norm

@@ -1,6 +1,6 @@
 //! The ModernBERT encoder (Warner et al., arXiv 2412.13663) over packed tokens.
 
-use super::attention::Reach;
+use super::attention::{Attention, Reach};
 use super::layers::{LayerNorm, Linear};
 use super::weights::WeightSource;
 use super::{ModelError, ModernBertConfig, PackedRows, Precision};
@@ -87,21 +87,20 @@ impl ModernBert {
         batch: &PackedRows,
         precision: Precision,
     ) -> Result<Tensor, ModelError> {
-        let device = batch.ids.device();
         let local = Reach::Local(self.window);
-        let global_masks = batch.plan.masks(Reach::Global, precision.kind(), device);
-        let local_masks = batch.plan.masks(local, precision.kind(), device);
+        let global_attention = batch.plan.attention(Reach::Global, precision.kind());
+        let local_attention = batch.plan.attention(local, precision.kind());
         let global_rotation = self.global_rope.at(&batch.positions);
         let local_rotation = self.local_rope.at(&batch.positions);
         let embedded = Tensor::f_embedding(&self.embeddings, &batch.ids, -1, false, false)?;
         let mut hidden = self.embeddings_norm.forward(&embedded);
         for layer in &self.layers {
-            let (rotation, masks) = if layer.is_global {
-                (&global_rotation, &global_masks)
+            let (rotation, attention) = if layer.is_global {
+                (&global_rotation, &global_attention)
             } else {
-                (&local_rotation, &local_masks)
+                (&local_rotation, &local_attention)
             };
-            hidden = layer.forward(&hidden, batch, rotation, masks, precision)?;
+            hidden = layer.forward(&hidden, batch, rotation, attention, precision)?;
         }
         Ok(self.final_norm.forward(&hidden))
     }
@@ -169,10 +168,10 @@ impl Layer {
         hidden: &Tensor,
         batch: &PackedRows,
         rotation: &Rotation,
-        masks: &[Option<Tensor>],
+        attention: &Attention,
         precision: Precision,
     ) -> Result<Tensor, ModelError> {
-        let hidden = hidden + self.attend(hidden, batch, rotation, masks, precision)?;
+        let hidden = hidden + self.attend(hidden, batch, rotation, attention, precision)?;
         let gated = self
             .mlp_input
             .forward(&self.mlp_norm.forward(&hidden), precision);
@@ -186,7 +185,7 @@ impl Layer {
         hidden: &Tensor,
         batch: &PackedRows,
         rotation: &Rotation,
-        masks: &[Option<Tensor>],
+        attention: &Attention,
         precision: Precision,
     ) -> Result<Tensor, ModelError> {
         let normed = self
@@ -204,7 +203,7 @@ impl Layer {
             &rotated.select(1, 0),
             &rotated.select(1, 1),
             &projected.select(1, 2),
-            masks,
+            attention,
         )?;
         Ok(self.attention_output.forward(&attended, precision))
     }

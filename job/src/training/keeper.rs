@@ -66,10 +66,7 @@ impl Books {
             stall_after: Some(settings.gang_timeout),
         });
         let logs = attempt.logs().to_owned();
-        let peak = measured_peak(
-            run.model.device(),
-            run.plan.recipe.optimizer.precision,
-        );
+        let peak = measured_peak(run.model.device(), run.plan.recipe.optimizer.precision);
         let reporter = Reporter::open(
             &logs,
             settings
