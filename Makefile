@@ -76,7 +76,7 @@ info: build ## Say what this machine has, in a form to paste into a bug report
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
-.PHONY: test test-quick test-data check-cuda bench bench-head lint format clean
+.PHONY: test test-quick test-data check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
 test: setup lint ## Set up, lint and run every test
 	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace $(FEATURES)
 
@@ -102,8 +102,17 @@ check-cuda-build: setup-runtime
 	@cargo test --profile check-cuda --locked -p splade-native --features cuda --test cuda --no-run
 	@scripts/check-cuda.sh $(CARGO_TARGET_DIR)/check-cuda/splade-job
 
-bench: setup build bench-head ## Measure the head, and training against sentence-transformers, on this machine
+bench: bench-head bench-train bench-gang bench-shards ## Measure everything on this machine: an hour on 2 cores
+
+bench-train: setup build ## Measure training against sentence-transformers: a small model, then the headline architecture
 	@$(SPLADE_PYTHON) tests/benchmarks/training.py --job $(JOB)
+	@$(SPLADE_PYTHON) tests/benchmarks/training.py --job $(JOB) --full --steps 5 --skip 2 --batch 8 --rounds 1
+
+bench-gang: build ## Measure two ranks against one, what checkpoints cost, and the start
+	@python3 tests/benchmarks/gang.py --job $(JOB)
+
+bench-shards: build ## Measure the making of token shards from 4.84 million triplets
+	@python3 tests/benchmarks/shards.py --job $(JOB)
 
 bench-head: setup-runtime ## Measure the SPLADE pool at the size of the headline model
 	@cargo run --quiet --release --locked -p splade-native --example head
