@@ -98,8 +98,7 @@ check-cuda: ## Compile and link splade-job and the GPU tests for CUDA, and start
 
 .PHONY: check-cuda-build
 check-cuda-build: setup-runtime
-	@cargo build --profile check-cuda --locked -p splade-job $(FEATURES)
-	@cargo test --profile check-cuda --locked -p splade-native --features cuda --test cuda --no-run
+	@cargo build --profile check-cuda --locked -p splade-job -p splade-native $(FEATURES) --bin splade-job --test cuda
 	@scripts/check-cuda.sh $(CARGO_TARGET_DIR)/check-cuda/splade-job
 
 bench: bench-head bench-train bench-gang bench-shards ## Measure everything on this machine: an hour on 2 cores
