@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// Where rank 0 answers who asks for its progress.
+const STATUS_ADDRESS: &str = "SPLADE_STATUS_ADDRESS";
+/// In a pod the operator asks, and Prometheus.
+const STATUS_ADDRESS_IN_A_POD: &str = "0.0.0.0:9464";
+
 /// Train with one rank for each device of this node, as part of a gang of nodes.
 ///
 /// What no flag says comes from the environment (that of an Indexed Job, or torchrun's), and the shape of the gang at
@@ -69,6 +74,11 @@ impl Launch {
             Ok((gang, limits, rank)) => launch(&gang, &limits, |_| {
                 let mut command = Command::new(&rank);
                 command.arg("train").arg("--file").arg(&self.file);
+                if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+                    && std::env::var_os(STATUS_ADDRESS).is_none()
+                {
+                    command.env(STATUS_ADDRESS, STATUS_ADDRESS_IN_A_POD);
+                }
                 command
             }),
             Err(failure) => splade_launch::Failure::new(failure.class, failure).into(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::key::{self, Key};
 use crate::sha256::Tally;
-use crate::staged::{Staged, remove_abandoned};
+use crate::staged::{Staged, remove_abandoned, remove_abandoned_below};
 use crate::{Location, Object, Storage, StorageError, Transferred, files};
 
 /// Bytes copied at a time.
@@ -110,6 +110,7 @@ impl Storage for LocalStorage {
     }
 
     fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Object>, StorageError> {
+        remove_abandoned_below(&self.folder);
         let Some(prefix) = key::prefix(prefix, self.folder.display())? else {
             return files::below(&self.folder, limit);
         };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
+use walkdir::WalkDir;
 
 use crate::StorageError;
 
@@ -90,6 +91,21 @@ pub(crate) fn remove_abandoned(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes what killed processes left anywhere below a folder, and the folders that are empty then. What cannot be
+/// removed stays: it is in nobody's way.
+pub(crate) fn remove_abandoned_below(folder: &Path) {
+    let left = WalkDir::new(folder)
+        .contents_first(true)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    for entry in left {
+        if is_abandoned(entry.path()) && fs::remove_file(entry.path()).is_ok() {
+            let _ = fs::remove_dir(folder_of(entry.path()));
+        }
+    }
 }
 
 fn is_abandoned(path: &Path) -> bool {

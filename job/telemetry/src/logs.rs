@@ -12,6 +12,9 @@ use tracing_subscriber::fmt::time::SystemTime;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt};
 
+/// What is logged without `RUST_LOG`. The S3 client tells at "info" where its credentials come from, over and over.
+const LEVELS: &str = "info,aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn";
+
 /// The layer that writes log lines. `RUST_LOG` chooses the level.
 ///
 /// A JSON line carries the rank where there are several, and the trace and span that it belongs to: those of the
@@ -20,7 +23,7 @@ pub(crate) fn layer<S>(started_by: SpanContext, rank: Rank) -> Box<dyn Layer<S> 
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS));
     // Spans are for the traces; their names before every line would only be noise.
     let filter = level.and(filter_fn(|metadata| metadata.target() != spans::TARGET));
     if std::io::stderr().is_terminal() {
