@@ -244,7 +244,7 @@ impl From<TrainingError> for Failure {
             | TrainingError::TooLong { .. }
             | TrainingError::NothingSaved => Class::Configuration,
             TrainingError::NoTeacherScores { .. } => Class::Data,
-            TrainingError::PhaseNotOver { .. } => Class::NoInput,
+            TrainingError::PhaseNotOver { .. } | TrainingError::BestGone { .. } => Class::NoInput,
         };
         Self::new(class, error)
     }

@@ -89,6 +89,17 @@ pub enum TrainingError {
         "the run has no step to take and no checkpoint: set optimizer.epochs or optimizer.maxSteps to at least 1"
     )]
     NothingSaved,
+    /// The checkpoint that evaluations have selected is not whole any more.
+    #[error(
+        "the best checkpoint, attempt {attempt}, step {step}, is gone or damaged: put it back, or set \
+         evaluation.selectBest: false to take the last one"
+    )]
+    BestGone {
+        /// Start of the training that wrote it.
+        attempt: u32,
+        /// Optimizer steps behind it.
+        step: u64,
+    },
     /// `initFrom` names a training that has not finished.
     #[error("initFrom: there is no finished training in {checkpoints}; run that one first")]
     PhaseNotOver {

@@ -76,7 +76,10 @@ pub fn selected(
     match state.selected() {
         Some(best) => store
             .at(best.attempt, best.step)?
-            .ok_or(TrainingError::NothingSaved),
+            .ok_or(TrainingError::BestGone {
+                attempt: best.attempt,
+                step: best.step,
+            }),
         None => Ok(newest),
     }
 }
