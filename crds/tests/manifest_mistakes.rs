@@ -63,15 +63,15 @@ fn unknown_field_with_and_without_a_likely_one() {
         [
             "line 13, column 5: spec.optimizer.epohcs: unknown field; did you mean \"epochs\"? \
              (allowed: batchSizePerDevice, beta1, beta2, epochs, epsilon, \
-             gradientAccumulationSteps, gradientClip, learningRate, maxSteps, precision, \
-             schedule, seed, warmupRatio, warmupSteps, weightDecay)",
+             gradientAccumulationSteps, gradientCachingTokens, gradientClip, learningRate, \
+             maxSteps, precision, schedule, seed, warmupRatio, warmupSteps, weightDecay)",
         ]
     );
     assert_eq!(
         with_more("    zebra: 1\n"),
         [
             "line 18, column 5: spec.checkpoint.zebra: unknown field; allowed: everyMinutes, \
-          everySteps, keepLast, resume, uri"
+          everySteps, keepLast, resume, storageTimeoutSeconds, uri"
         ]
     );
 }

@@ -40,6 +40,27 @@ fn manifest(workspace: &Workspace, name: &'static str, ranks: usize, loss: &str)
     path
 }
 
+/// Triplets with no hard negative, one, two or three: ranks have different numbers of them.
+fn make_ragged(workspace: &Workspace, manifest: &std::path::Path) {
+    let lines = fs::read_to_string(workspace.path().join("data/train.jsonl")).unwrap();
+    let ragged: Vec<String> = lines
+        .lines()
+        .enumerate()
+        .map(|(index, line)| {
+            let mut triplet: serde_json::Value = serde_json::from_str(line).unwrap();
+            let negatives = triplet["negatives"].as_array_mut().unwrap();
+            negatives.truncate(index % 4);
+            triplet.to_string()
+        })
+        .collect();
+    fs::write(workspace.path().join("ragged.jsonl"), ragged.join("\n")).unwrap();
+    let text = fs::read_to_string(manifest).unwrap();
+    let text = text
+        .replace("data/train.jsonl", "ragged.jsonl")
+        .replace("hardNegatives: 1", "hardNegatives: 3");
+    fs::write(manifest, text).unwrap();
+}
+
 fn launch(workspace: &Workspace, manifest: &std::path::Path) -> Output {
     let output = common::splade_job(
         &["launch", "-f", manifest.to_str().unwrap()],
@@ -101,6 +122,11 @@ fn differences(
 
 fn assert_ranks_agree(loss: &str) {
     let workspace = Workspace::new();
+    let manifest = |workspace: &Workspace, name, ranks, loss: &str| {
+        let path = manifest(workspace, name, ranks, loss);
+        make_ragged(workspace, &path);
+        path
+    };
     launch(&workspace, &manifest(&workspace, "alone", 1, loss));
     let expected = gradients(&workspace, "alone");
     assert!(

@@ -64,7 +64,6 @@ fn the_best_checkpoint_is_kept_and_exported() {
     );
     assert!(best.0 < 24, "the run gets worse: {values:?}");
     let attempt = workspace.path().join("runs/best/checkpoints/attempt-0001");
-    let weights = |folder: &Path| fs::read(folder.join("model.safetensors")).unwrap();
     let kept = attempt.join(format!("step-{:08}", best.0));
     assert!(kept.join("MANIFEST.json").exists(), "beyond keepLast");
     assert_eq!(
@@ -82,7 +81,15 @@ fn the_best_checkpoint_is_kept_and_exported() {
         .as_f64()
         .unwrap();
     assert!((exported - best.1).abs() < 1e-4, "{exported} {best:?}");
-    assert!(weights(&kept).len() == weights(&export).len());
+    let provenance: Value =
+        serde_json::from_slice(&fs::read(export.join("provenance.json")).unwrap()).unwrap();
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(kept.join("MANIFEST.json")).unwrap()).unwrap();
+    assert_eq!(
+        provenance["weights_sha256"],
+        manifest["files"]["model.safetensors"]["sha256"]
+    );
+    assert_eq!(provenance["state"]["step"], best.0);
 }
 
 #[test]
@@ -181,5 +188,74 @@ fn gradient_caching_gives_the_same_training() {
         for (a, b) in left.iter().zip(right) {
             assert!((a.1 - b.1).abs() <= 1e-4 * a.1.abs(), "{a:?} {b:?}");
         }
+    }
+}
+
+#[test]
+fn an_evaluation_that_is_made_up_for_at_a_resume_keeps_its_checkpoint() {
+    let workspace = Workspace::new();
+    let plain = Recipe {
+        name: "later",
+        max_steps: 8,
+        every_steps: 4,
+        ..Recipe::default()
+    };
+    // A run of 4 steps by its checkpoint; evaluation comes with the second start, and the model gets no better.
+    let manifest = workspace.manifest(&plain);
+    let text = fs::read_to_string(&manifest).unwrap();
+    let text = text.replace(
+        "learningRate: \"1e-3\"",
+        "learningRate: \"1e-12\", warmupSteps: 0",
+    );
+    fs::write(&manifest, &text).unwrap();
+    workspace.job(&format!("train -f {}", manifest.display()));
+    fs::remove_dir_all(
+        workspace
+            .path()
+            .join("runs/later/checkpoints/attempt-0001/step-00000008"),
+    )
+    .unwrap();
+    let text = text + &evaluation("") + "  export: {uri: runs/later/export}\n";
+    fs::write(&manifest, text).unwrap();
+    workspace.job(&format!("run -f {}", manifest.display()));
+    let attempt = workspace.path().join("runs/later/checkpoints/attempt-0002");
+    assert!(attempt.join("step-00000004/MANIFEST.json").exists());
+    let best = &state(&attempt.join("step-00000008"))["standing"]["best"];
+    assert_eq!((&best["step"], &best["attempt"]), (&4.into(), &2.into()));
+    assert!(
+        workspace
+            .path()
+            .join("runs/later/export/model.safetensors")
+            .exists()
+    );
+}
+
+#[test]
+fn ranks_cache_gradients_together_whatever_each_has() {
+    let workspace = Workspace::new();
+    // Around the tokens of a rank's batch: one rank is above, the other below.
+    let mut norms = Vec::new();
+    for (name, caching) in [("plain", ""), ("cached", ", gradientCachingTokens: 330")] {
+        let manifest = workspace.manifest(&Recipe {
+            name,
+            max_steps: 6,
+            extra: "  loss: {negatives: {inBatch: AllColumns, crossRank: true}, flops: {scope: Global}}\n".into(),
+            ..Recipe::default()
+        });
+        let text = fs::read_to_string(&manifest).unwrap();
+        let text = text
+            .replace("devicesPerNode: 1", "devicesPerNode: 2")
+            .replace("batchSizePerDevice: 8", "batchSizePerDevice: 3")
+            .replace(
+                "gradientAccumulationSteps: 2",
+                &format!("gradientAccumulationSteps: 2{caching}"),
+            );
+        fs::write(&manifest, text).unwrap();
+        workspace.job(&format!("launch -f {}", manifest.display()));
+        norms.push(logged(&workspace, name, "gradient_norm"));
+    }
+    assert_eq!(norms[0].len(), 6);
+    for (plain, cached) in norms[0].iter().zip(&norms[1]) {
+        assert!((plain.1 - cached.1).abs() <= 1e-4 * plain.1, "{norms:?}");
     }
 }

@@ -45,7 +45,7 @@ fn start(workspace: &Workspace, manifest: &Path) -> Child {
 /// Moments in the life of an attempt, told by what lies on the disk.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// Before the first step: reading the checkpoint of the attempt before.
+    /// Before the first step: opening data and model, and reading the checkpoint of the attempt before.
     InAResume,
     /// Some steps in, wherever that is.
     InAStep,
@@ -80,7 +80,8 @@ impl Moment {
             log.unwrap_or_default().lines().count()
         };
         match self {
-            Self::InAResume => attempt.join("begun.json").exists(),
+            // The attempt that a rank opens when it has restored what there is has not begun.
+            Self::InAResume => true,
             Self::InAStep => lines() >= 3,
             Self::InAnUpload => any("step-*/model.safetensors"),
             Self::WhileTheManifestIsWritten => any("step-*/state.json"),
@@ -89,8 +90,14 @@ impl Moment {
     }
 }
 
-/// Kills the launcher at a moment of its attempt; true if the run was over before.
-fn kill_at(run: &mut Child, moment: Moment, checkpoints: &Path, attempt: usize) -> bool {
+/// Kills the launcher so long after a moment of its attempt; true if the run was over before.
+fn kill_at(
+    run: &mut Child,
+    moment: Moment,
+    delay: Duration,
+    checkpoints: &Path,
+    attempt: usize,
+) -> bool {
     let deadline = Instant::now() + Duration::from_secs(300);
     while !moment.has_come(checkpoints, attempt) {
         assert!(Instant::now() < deadline, "{moment:?} does not come");
@@ -98,6 +105,10 @@ fn kill_at(run: &mut Child, moment: Moment, checkpoints: &Path, attempt: usize) 
             return true;
         }
         std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(delay);
+    if run.try_wait().unwrap().is_some() {
+        return true;
     }
     run.kill().unwrap();
     run.wait().unwrap();
@@ -125,6 +136,19 @@ fn wait_until_no_rank_is_left(manifest: &Path) {
     }
 }
 
+/// Delays that look random and are the same every time (a linear congruential generator).
+struct Delays(u64);
+
+impl Delays {
+    fn next(&mut self, most: Duration) -> Duration {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        most.mul_f64((self.0 >> 33) as f64 / (1u64 << 31) as f64)
+    }
+}
+
 fn last_checkpoint(workspace: &Workspace, name: &str) -> PathBuf {
     let newest = workspace.newest_checkpoint(name);
     assert!(
@@ -142,21 +166,26 @@ fn twenty_kills_change_nothing() {
     assert!(start(&workspace, &straight).wait().unwrap().success());
     let killed = manifest(&workspace, "killed");
     let checkpoints = workspace.path().join("runs/killed/checkpoints");
-    // Each moment four times: a run that is over sooner starts anew, from nothing.
-    let mut attempt = 1;
-    for kill in 0..KILLS {
-        let moment = MOMENTS[kill % MOMENTS.len()];
+    // Each moment four times, with some delay: a run that is over before its kill starts anew, from nothing.
+    let mut generator = Delays(0x5eed);
+    let mut kills = 0;
+    while kills < KILLS {
+        let moment = MOMENTS[kills % MOMENTS.len()];
+        let delay = generator.next(match moment {
+            Moment::InAResume => Duration::from_millis(1500),
+            _ => Duration::from_millis(60),
+        });
+        let attempt = (1..)
+            .find(|number| !checkpoints.join(format!("attempt-{number:04}")).exists())
+            .unwrap();
         let mut run = start(&workspace, &killed);
-        let is_over = kill_at(&mut run, moment, &checkpoints, attempt);
+        let is_over = kill_at(&mut run, moment, delay, &checkpoints, attempt);
         wait_until_no_rank_is_left(&killed);
         if is_over {
             assert_same_bytes(&workspace);
             fs::remove_dir_all(&checkpoints).unwrap();
-            attempt = 0;
-        }
-        attempt += 1;
-        while checkpoints.join(format!("attempt-{attempt:04}")).exists() {
-            attempt += 1;
+        } else {
+            kills += 1;
         }
     }
     assert!(start(&workspace, &killed).wait().unwrap().success());
@@ -278,4 +307,29 @@ fn sigterm_to_a_gang_saves_and_run_continues_it() {
     wait_until_no_rank_is_left(&stopped);
     assert!(run("run").wait().unwrap().success());
     assert_same_bytes(&workspace);
+}
+
+#[test]
+fn resume_never_starts_over_and_what_lay_there_counts_no_longer() {
+    let workspace = Workspace::new();
+    let path = workspace.manifest(&Recipe {
+        name: "anew",
+        max_steps: 10,
+        extra: "  export: {uri: runs/anew/export}\n".into(),
+        ..Recipe::default()
+    });
+    let text = fs::read_to_string(&path).unwrap();
+    workspace.job(&format!("run -f {}", path.display()));
+    let never = text
+        .replace("maxSteps: 10", "maxSteps: 4")
+        .replace("everySteps: 2", "everySteps: 2, resume: Never");
+    for ranks in [1, 2] {
+        let manifest = never.replace("devicesPerNode: 1", &format!("devicesPerNode: {ranks}"));
+        fs::write(&path, manifest).unwrap();
+        workspace.job(&format!("run -f {}", path.display()));
+        let provenance = fs::read(workspace.path().join("runs/anew/export/provenance.json"));
+        let provenance: serde_json::Value = serde_json::from_slice(&provenance.unwrap()).unwrap();
+        assert_eq!(provenance["state"]["step"], 4, "{ranks} ranks");
+        assert_eq!(provenance["state"]["world_size"], ranks);
+    }
 }

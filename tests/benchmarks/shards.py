@@ -32,7 +32,7 @@ spec:
 def run(job, folder):
     """Trains three steps; gives seconds to the first step and the process's own peak memory, MiB, without mapped files."""
     started = time.time()
-    process = subprocess.Popen([job, "train", "-f", "shards.yaml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen([job, "train", "-f", "shards.yaml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=(folder / "log").open("w"))
     first, anonymous = None, 0
     while process.poll() is None:
         try:
@@ -46,7 +46,7 @@ def run(job, folder):
             first = time.time() - started
         time.sleep(0.02)
     if process.returncode:
-        raise SystemExit(process.stderr.read().decode())
+        raise SystemExit((folder / "log").read_text())
     return first, anonymous
 
 

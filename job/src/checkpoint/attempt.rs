@@ -1,12 +1,21 @@
 //! One start of a training, which writes under a prefix of its own.
 
-use super::store::Name;
+use super::store::{FRESH, Name};
 use super::{CheckpointError, CheckpointStore, Manifest, Snapshot};
 use crate::checkpoint::snapshot::FILES;
 use splade_storage::{Location, Storage};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Where an attempt starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Where an earlier one has stopped, if there is one.
+    Continued,
+    /// At step 0, whatever earlier ones have left: that is no part of the training any more.
+    Fresh,
+}
 
 /// One start of a training.
 #[derive(Debug)]
@@ -53,6 +62,7 @@ impl Attempt {
     pub(super) fn begin(
         store: &CheckpointStore,
         keep_last: usize,
+        start: Start,
     ) -> Result<Self, CheckpointError> {
         let number = store.attempts()?.into_iter().max().unwrap_or(0) + 1;
         let name = format!("attempt-{number:04}");
@@ -66,6 +76,10 @@ impl Attempt {
             begun.to_string().into_bytes(),
         )?;
         let staging = store.scratch.join("staging");
+        if start == Start::Fresh {
+            let text = begun.to_string().into_bytes();
+            store.storage.put_bytes(&format!("{name}/{FRESH}"), text)?;
+        }
         remove_folder(&staging)?;
         let mut companions = Vec::new();
         let logs = match store.storage.location() {
@@ -135,18 +149,25 @@ impl Attempt {
         // What a full disk left half-written must not keep it full; the reason to report is the first error.
         let removed = remove_folder(&self.staging);
         stored?;
-        removed?;
+        // From here on the checkpoint exists: what fails now must not have it stored again.
+        if let Err(error) = removed {
+            tracing::warn!(%error, "a copy of the checkpoint is left behind");
+        }
         let keep = best.map(|(attempt, step)| Name { step, attempt });
-        self.let_go(keep)?;
-        self.store_companions()
+        if let Err(error) = self.let_go(keep) {
+            tracing::warn!(%error, "old checkpoints are not removed; the next one tries again");
+        }
+        self.store_companions();
+        Ok(())
     }
 
-    /// Stores the logs as they are now.
-    ///
-    /// # Errors
-    /// Storage that fails.
-    pub fn store_companions(&self) -> Result<(), CheckpointError> {
-        self.companions.iter().try_for_each(Companion::store)
+    /// Stores the logs as they are now. Where that fails they are stored with the next checkpoint.
+    pub fn store_companions(&self) {
+        for companion in &self.companions {
+            if let Err(error) = companion.store() {
+                tracing::warn!(%error, "logs are not stored; the next checkpoint tries again");
+            }
+        }
     }
 
     fn put(&self, snapshot: &Snapshot, name: Name) -> Result<(), CheckpointError> {
@@ -170,7 +191,7 @@ impl Attempt {
     /// Keeps the newest `keep_last` of this attempt, filled up with the newest of earlier ones, and removes the
     /// rest together with what killed attempts left half-written. Later attempts are never touched.
     fn let_go(&self, best: Option<Name>) -> Result<(), CheckpointError> {
-        let mut all: Vec<_> = self.store.list()?.into_iter().collect();
+        let mut all: Vec<_> = self.store.list_all()?.0.into_iter().collect();
         all.retain(|(name, _)| name.attempt <= self.number);
         // Own ones first: an earlier attempt may have gone further, and be what this one could not continue from.
         all.sort_by_key(|(name, _)| std::cmp::Reverse((name.attempt, name.step)));

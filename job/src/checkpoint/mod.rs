@@ -14,7 +14,7 @@ mod saver;
 mod snapshot;
 mod store;
 
-pub use attempt::{Attempt, Companion};
+pub use attempt::{Attempt, Companion, Start};
 pub use manifest::Manifest;
 pub use saver::Saver;
 pub use snapshot::Snapshot;

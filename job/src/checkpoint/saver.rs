@@ -10,6 +10,10 @@ use tracing::Span;
 
 /// Wait before the second try at a storage that is away; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Between two signs of life of who waits for the storage.
+const BEAT: Duration = Duration::from_secs(1);
+/// Between two looks whether all is stored.
+const LOOK: Duration = Duration::from_millis(20);
 /// Longest wait before a try.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -79,17 +83,18 @@ impl Saver {
     }
 
     /// Waits until a snapshot may be handed over: until the one before is stored, or storage is away. So there are no
-    /// more than a few in memory, and none is left out while storage keeps up.
+    /// more than a few in memory, and none is left out while storage keeps up. Calls `beat` while it waits.
     ///
     /// # Errors
     /// The reason why the thread has ended.
-    pub fn wait_for_room(&self) -> Result<(), CheckpointError> {
+    pub fn wait_for_room(&self, beat: &dyn Fn()) -> Result<(), CheckpointError> {
         let mut state = self.shared.lock();
         while (state.is_storing || !state.waiting.is_empty())
             && state.away.is_none()
             && state.failed.is_none()
         {
-            state = self.shared.wait(state);
+            beat();
+            state = self.shared.wait_for(state, BEAT);
         }
         self.take_failure(&mut state)
     }
@@ -124,13 +129,21 @@ impl Saver {
         self.take_failure(&mut self.shared.lock())
     }
 
-    /// Waits until everything is stored, as long as storage may be away; gives place and step of the newest checkpoint.
+    /// Waits until everything is stored, as long as storage may be away, and calls `beat` meanwhile; gives place and step of the newest checkpoint.
     ///
     /// # Errors
     /// The reason why something could not be stored.
-    pub fn finish(mut self) -> Result<Option<(String, u64)>, CheckpointError> {
+    pub fn finish(mut self, beat: &dyn Fn()) -> Result<Option<(String, u64)>, CheckpointError> {
         self.shared.lock().closing = true;
         self.shared.changed.notify_all();
+        while self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+        {
+            beat();
+            std::thread::sleep(LOOK);
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -175,6 +188,15 @@ impl Shared {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    fn wait_for<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        most: Duration,
+    ) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, most);
+        waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+
     /// The thread: stores what waits until it is told to close and nothing waits.
     fn run(&self, attempt: &Attempt, limit: Duration) {
         while let Some(mut next) = self.next() {
@@ -205,14 +227,8 @@ impl Shared {
                 }
             }
         }
-        self.close(attempt);
-    }
-
-    /// The end: the logs have grown since the last checkpoint.
-    fn close(&self, attempt: &Attempt) {
-        if let Err(error) = attempt.store_companions() {
-            tracing::warn!(%error, "the last lines of the logs are not stored");
-        }
+        // The logs have grown since the last checkpoint.
+        attempt.store_companions();
     }
 
     fn next(&self) -> Option<Waiting> {

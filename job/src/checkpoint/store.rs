@@ -1,7 +1,7 @@
 //! Where checkpoints lie: finding the newest one, and putting it back.
 
 use super::snapshot::{MODEL, OPTIMIZER, STATE};
-use super::{Attempt, CheckpointError, Manifest};
+use super::{Attempt, CheckpointError, Manifest, Start};
 use crate::model::{Parameters, read_safetensors};
 use crate::optimizer::Optimizer;
 use serde::de::DeserializeOwned;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
+/// Marks an attempt with which the training starts over.
+pub(super) const FRESH: &str = "fresh.json";
 /// More objects than any training leaves behind.
 const MAX_OBJECTS: usize = 1_000_000;
 /// The recipe and some numbers.
@@ -120,14 +122,30 @@ impl CheckpointStore {
     ///
     /// # Errors
     /// Storage that fails.
-    pub fn begin_attempt(&self, keep_last: usize) -> Result<Attempt, CheckpointError> {
-        Attempt::begin(self, keep_last)
+    pub fn begin_attempt(
+        &self,
+        keep_last: usize,
+        start: Start,
+    ) -> Result<Attempt, CheckpointError> {
+        Attempt::begin(self, keep_last, start)
     }
 
-    /// Sizes of the files of every checkpoint, whole or not, by checkpoint from the oldest.
-    pub(super) fn list(&self) -> Result<BTreeMap<Name, Sizes>, CheckpointError> {
+    /// Sizes of the files of every checkpoint of the training, whole or not, by checkpoint from the oldest. What lies
+    /// before the newest fresh start is no part of it.
+    fn list(&self) -> Result<BTreeMap<Name, Sizes>, CheckpointError> {
+        let (mut found, fresh) = self.list_all()?;
+        found.retain(|name, _| name.attempt >= fresh);
+        Ok(found)
+    }
+
+    /// As [`CheckpointStore::list`], with what lies before the newest fresh start, and the number of that attempt.
+    pub(super) fn list_all(&self) -> Result<(BTreeMap<Name, Sizes>, u32), CheckpointError> {
         let mut found: BTreeMap<Name, Sizes> = BTreeMap::new();
+        let mut fresh = 0;
         for Object { key, bytes, .. } in self.storage.list("", MAX_OBJECTS)? {
+            if let Some((attempt, FRESH)) = key.split_once('/') {
+                fresh = fresh.max(Name::attempt_of(attempt).unwrap_or(0));
+            }
             if let Some((name, file)) = Name::of_key(&key) {
                 found
                     .entry(name)
@@ -135,7 +153,7 @@ impl CheckpointStore {
                     .insert(file.to_owned(), bytes);
             }
         }
-        Ok(found)
+        Ok((found, fresh))
     }
 
     /// Numbers of all attempts that have left something.
@@ -143,7 +161,7 @@ impl CheckpointStore {
         let objects = self.storage.list("", MAX_OBJECTS)?;
         let number = |key: &str| {
             let (attempt, _) = key.split_once('/')?;
-            attempt.strip_prefix("attempt-")?.parse().ok()
+            Name::attempt_of(attempt)
         };
         Ok(objects
             .iter()
@@ -218,13 +236,17 @@ fn pass_over(name: Name, error: CheckpointError) -> Result<(), CheckpointError> 
 }
 
 impl Name {
+    fn attempt_of(folder: &str) -> Option<u32> {
+        folder.strip_prefix("attempt-")?.parse().ok()
+    }
+
     /// The checkpoint and file that a key stands for.
     fn of_key(key: &str) -> Option<(Self, &str)> {
-        let (attempt, rest) = key.strip_prefix("attempt-")?.split_once('/')?;
+        let (attempt, rest) = key.split_once('/')?;
         let (step, file) = rest.strip_prefix("step-")?.split_once('/')?;
         let name = Self {
             step: step.parse().ok()?,
-            attempt: attempt.parse().ok()?,
+            attempt: Self::attempt_of(attempt)?,
         };
         Some((name, file))
     }
@@ -244,6 +266,11 @@ impl Checkpoint {
     /// Where it lies.
     pub fn place(&self) -> String {
         format!("{}/{}", self.store.storage.location(), self.name)
+    }
+
+    /// Start of the training that wrote it.
+    pub fn attempt(&self) -> u32 {
+        self.name.attempt
     }
 
     /// Optimizer steps behind it.

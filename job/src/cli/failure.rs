@@ -278,7 +278,9 @@ impl From<PipelineError> for Failure {
             PipelineError::Export(source) => Self::from(source).class,
             PipelineError::Checkpoint(source) => Self::from(source).class,
             PipelineError::Traces(_) => Class::Configuration,
-            PipelineError::Interrupted { .. } | PipelineError::Stopped { .. } => Class::Temporary,
+            PipelineError::Interrupted { .. }
+            | PipelineError::Stopped { .. }
+            | PipelineError::NoGpu { .. } => Class::Temporary,
             PipelineError::NotTrained { .. } => Class::NoInput,
             PipelineError::Io { source, .. } => class_of_io(&source),
             PipelineError::Json { .. } => Class::Software,

@@ -2,12 +2,15 @@
 
 use super::failure::Failure;
 use super::manifest::{planned, read};
+use super::signals;
 use crate::pipeline::fetch;
+use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::Resource;
 use splade_launch::{Conclusion, ExitClass, Flags, Gang, Limits, Shape, TerminationLog, launch};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where rank 0 answers who asks for its progress.
@@ -70,7 +73,11 @@ impl Launch {
     }
 
     fn conclude(&self) -> Conclusion {
-        match self.plan() {
+        // Until the ranks run, a signal ends this process at once; then they are asked to save.
+        let interrupt = Arc::new(Interrupt::default());
+        let planned = signals::watch(&interrupt).and_then(|()| self.plan());
+        let _answering = interrupt.answering();
+        match planned {
             Ok((gang, limits, rank)) => launch(&gang, &limits, |_| {
                 let mut command = Command::new(&rank);
                 command.arg("train").arg("--file").arg(&self.file);

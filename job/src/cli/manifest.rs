@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::rank;
 use super::signals;
 use crate::distributed::World;
-use crate::pipeline::{Job, Phases, Ranks, leaderboard, resolve, run};
+use crate::pipeline::{Job, Phases, Ranks, leaderboard, resolve, run, starts_ranks};
 use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::{Resource, parse};
@@ -127,8 +127,13 @@ pub(super) fn planned(file: &Path) -> Result<Job, Failure> {
 fn run_job(job: &Job, phases: Phases, ranks: &Ranks, telemetry: &Telemetry) -> Result<(), Failure> {
     let interrupt = Arc::new(Interrupt::default());
     signals::watch(&interrupt)?;
-    let _status = serve_by_environment(telemetry.progress(), telemetry.rank())
-        .map_err(Failure::configuration)?;
+    // Where ranks are started, the first of them answers.
+    let _status = if phases.training && starts_ranks(job, ranks) {
+        None
+    } else {
+        serve_by_environment(telemetry.progress(), telemetry.rank())
+            .map_err(Failure::configuration)?
+    };
     let rows = run(job, phases, ranks, &interrupt, telemetry)?;
     if !rows.is_empty() {
         for row in &rows {

@@ -28,9 +28,7 @@ pub struct Master {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorldError {
     /// Some of the variables are set and this one is not.
-    #[error(
-        "{0} is not set although WORLD_SIZE is: start ranks with `splade-job launch` or torchrun"
-    )]
+    #[error("{0} is not set although WORLD_SIZE is: start ranks with `splade-job launch`")]
     Missing(&'static str),
     /// A variable that is no number.
     #[error("{name}={value:?} is not a whole number")]

@@ -100,13 +100,25 @@ fn fetch_files(uri: &str) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Takes a sealed folder to its place in object storage, its manifest last.
+/// Takes a sealed folder to its place in object storage, unless it is there already: its manifest goes first, when
+/// there is an earlier one, and comes last.
 ///
 /// # Errors
 /// Storage that fails.
 pub(super) fn publish(folder: &Path, location: &Location) -> Result<(), MirrorError> {
     let put = || {
         let storage = open(location, &S3Settings::from_environment()?)?;
+        let manifest = folder.join(Manifest::FILE);
+        let here = std::fs::read(&manifest).map_err(|source| StorageError::Io {
+            path: manifest,
+            source,
+        })?;
+        match storage.get_bytes(Manifest::FILE, Manifest::MAX_BYTES) {
+            Ok(there) if there == here => return Ok(0),
+            Err(StorageError::NotFound { .. }) => {}
+            there => drop(there?),
+        }
+        storage.delete(&[Manifest::FILE])?;
         put_folder(folder, storage.as_ref(), Manifest::FILE, BOUNDS)
     };
     let files = put().map_err(|source| MirrorError {
@@ -114,6 +126,8 @@ pub(super) fn publish(folder: &Path, location: &Location) -> Result<(), MirrorEr
         uri: location.to_string(),
         source: source.into(),
     })?;
-    tracing::info!(files, place = %location, "published");
+    if files > 0 {
+        tracing::info!(files, place = %location, "published");
+    }
     Ok(())
 }

@@ -11,6 +11,6 @@ mod run;
 
 pub use leaderboard::{Row, leaderboard};
 pub use mirror::{Fetch, FetchKind, MirrorError, fetch};
-pub use ranks::Ranks;
+pub use ranks::{Ranks, starts_ranks};
 pub use resolve::{Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve};
 pub use run::{Phases, PipelineError, run};

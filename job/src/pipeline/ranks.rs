@@ -1,14 +1,13 @@
 //! Who trains: this process alone, this process as one of several ranks, or ranks that are started here.
 
-use super::device::device;
-use super::resolve::PlannedTraining;
+use super::resolve::{Job, PlannedTraining};
 use super::run::PipelineError;
 use crate::distributed::{Gang, World};
 use crate::training::Interrupt;
 use splade_launch::{Flags, Limits, Shape, launch};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tch::Cuda;
+use tch::{Cuda, Device};
 
 /// Who trains.
 #[derive(Clone, Debug)]
@@ -32,7 +31,20 @@ impl Ranks {
         let (Self::One(world), Some(first)) = (self, trainings.first()) else {
             return Ok(None);
         };
-        let device = device(first.wants_gpu, world.local_rank, &first.plan.name);
+        let gpus = Cuda::device_count();
+        let device = match i64::try_from(world.local_rank) {
+            _ if !first.wants_gpu => Device::Cpu,
+            Ok(number) if number < gpus => Device::Cuda(world.local_rank),
+            // The others would wait for it in vain, or all would crawl.
+            _ => {
+                return Err(PipelineError::NoGpu {
+                    name: first.plan.name.clone(),
+                    rank: world.rank,
+                    number: world.local_rank,
+                    gpus,
+                });
+            }
+        };
         let gang = Gang::join(world, device, first.plan.surroundings.gang_timeout);
         gang.map(Some).map_err(|source| PipelineError::Training {
             name: first.plan.name.clone(),
@@ -41,20 +53,33 @@ impl Ranks {
     }
 }
 
+/// Whether some training of the job runs in processes of its own.
+pub fn starts_ranks(job: &Job, ranks: &Ranks) -> bool {
+    matches!(ranks, Ranks::Start { .. })
+        && job
+            .trainings
+            .iter()
+            .any(|training| ranks_here(training) > 1)
+}
+
 /// How many ranks of a training this machine runs: on CPUs all of them, on GPUs one each.
 pub(super) fn ranks_here(training: &PlannedTraining) -> u32 {
     if !training.wants_gpu {
         return training.ranks;
     }
     let gpus = u32::try_from(Cuda::device_count()).unwrap_or(0).max(1);
-    if gpus < training.ranks {
+    gpus.min(training.ranks)
+}
+
+/// Says that this machine runs fewer ranks than the manifest describes, if so.
+pub(super) fn warn_of_missing_ranks(training: &PlannedTraining, here: u32) {
+    if here < training.ranks {
         tracing::warn!(
-            "{}: the manifest describes {} ranks, this machine runs {gpus}: the batch of a step is that much smaller",
+            "{}: the manifest describes {} ranks, this machine runs {here}: the batch of a step is that much smaller",
             training.plan.name,
             training.ranks
         );
     }
-    gpus.min(training.ranks)
 }
 
 /// Trains with ranks in processes of their own, until all are done.
@@ -77,7 +102,7 @@ pub(super) fn train_with_ranks(
         .map_err(|error| cannot_start(error.to_string()))?;
     let program = std::env::current_exe().map_err(|error| cannot_start(error.to_string()))?;
     let settings = &training.plan.surroundings;
-    let limits = Limits::new(settings.gang_timeout, training.termination_timeout);
+    let limits = Limits::new(settings.stall_timeout, training.termination_timeout);
     // The launcher passes signals on to the ranks, which save.
     let _answering = interrupt.answering();
     let conclusion = launch(&gang, &limits, |_| {

@@ -4,7 +4,7 @@ use super::device::device;
 use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
 use super::mirror::{Fetch, FetchKind, MirrorError, fetch, publish};
-use super::ranks::{Ranks, ranks_here, train_with_ranks};
+use super::ranks::{Ranks, ranks_here, train_with_ranks, warn_of_missing_ranks};
 use super::reports::report;
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
 use crate::benchmark::BenchmarkError;
@@ -58,6 +58,21 @@ pub enum PipelineError {
         name: String,
         /// What ended the gang.
         failure: splade_launch::Failure,
+    },
+    /// A rank without the GPU that the manifest asks for.
+    #[error(
+        "{name}: rank {rank} has no GPU number {number}: {gpus} are visible here. Look at the node, \
+         gang.devicesPerNode and CUDA_VISIBLE_DEVICES"
+    )]
+    NoGpu {
+        /// The resource.
+        name: String,
+        /// The rank.
+        rank: usize,
+        /// The GPU that it should have.
+        number: usize,
+        /// GPUs that there are.
+        gpus: i64,
     },
     /// Stopped from outside between two phases.
     #[error("{name}: stopped; what is done is kept, and the same command continues")]
@@ -180,7 +195,9 @@ fn run_training(
         name: name(),
         source,
     };
-    if let Some(published) = &training.publish {
+    if (phases.export || phases.benchmark)
+        && let Some(published) = &training.publish
+    {
         let earlier = Fetch {
             field: "spec.export.uri".to_owned(),
             uri: published.to_string(),
@@ -194,11 +211,11 @@ fn run_training(
             fetch(&training.fetches).map_err(stored)?;
         }
         let finished = finish(training, phases, company)?;
-        company.progress.enter(Phase::Exporting);
         if phases.export
-            && let Some(export) = &training.export
-            && export_finished(&training.plan, export, &finished)?
+            && let (Some(export), Some(finished)) = (&training.export, &finished)
         {
+            company.progress.enter(Phase::Exporting);
+            export_finished(&training.plan, export, finished)?;
             publish_export(training, export)?;
         }
         if company.interrupt.is_requested() {
@@ -219,12 +236,13 @@ fn run_training(
     }
 }
 
-/// The trained model: by training where that is asked for, else from the checkpoint of a training that is over.
+/// The trained model: by training where that is asked for, else from the checkpoint of a training that is over. Of
+/// several ranks, only the first has it.
 fn finish(
     training: &PlannedTraining,
     phases: Phases,
     company: Company,
-) -> Result<Finished, PipelineError> {
+) -> Result<Option<Finished>, PipelineError> {
     let plan = &training.plan;
     let name = || plan.name.clone();
     let failed = |source| PipelineError::Training {
@@ -235,7 +253,7 @@ fn finish(
     let solo = || Gang::solo(here());
     let over = || load_finished(plan, here()).map_err(failed);
     if !phases.training {
-        return over()?.ok_or_else(|| PipelineError::NotTrained {
+        return over()?.map(Some).ok_or_else(|| PipelineError::NotTrained {
             name: name(),
             reason: "the training is not over; `splade-job train` finishes it",
         });
@@ -244,9 +262,10 @@ fn finish(
         (Some(gang), _) => train(plan, gang, company.interrupt, company.progress),
         (None, Ranks::Start { file }) => {
             let ranks = ranks_here(training);
+            warn_of_missing_ranks(training, ranks);
             if ranks > 1 {
                 train_with_ranks(training, ranks, file, company.interrupt)?;
-                return over()?.ok_or_else(|| PipelineError::NotTrained {
+                return over()?.map(Some).ok_or_else(|| PipelineError::NotTrained {
                     name: name(),
                     reason: "its ranks have left before the end",
                 });
@@ -256,7 +275,7 @@ fn finish(
         (None, Ranks::One(_)) => train(plan, &solo(), company.interrupt, company.progress),
     };
     match outcome.map_err(failed)? {
-        Outcome::Finished(finished) => Ok(*finished),
+        Outcome::Finished(finished) => Ok(finished.map(|finished| *finished)),
         Outcome::Interrupted { step, checkpoints } => Err(PipelineError::Interrupted {
             name: name(),
             step,
@@ -279,10 +298,8 @@ fn run_benchmarks(
         .iter()
         .map(|row| row.report.clone())
         .collect();
-    if add_scores(&training.plan, export, scores)? {
-        publish_export(training, export)?;
-    }
-    Ok(())
+    add_scores(&training.plan, export, scores)?;
+    publish_export(training, export)
 }
 
 /// Takes the export to object storage, where the manifest wants it there.

@@ -74,14 +74,15 @@ impl Evaluator {
     }
 
     /// The metrics of the model as it is. Every rank encodes all queries and its share of the documents, searches
-    /// that share, and learns what the others found: the result is the same on all.
+    /// that share, and learns what the others found: the result is the same on all. `beat` is a sign of life in between.
     pub(super) fn evaluate(
         &self,
         model: &Splade,
         tokenizer: &Tokenizer,
         gang: &Gang,
+        beat: &dyn Fn(),
     ) -> Result<Metrics, TrainingError> {
-        let found = self.search_share(model, tokenizer, gang)?;
+        let found = self.search_share(model, tokenizer, gang, beat)?;
         let all = gang.all_gather(
             "the hits of an evaluation",
             &self.as_tensor(&found).to(model.device()),
@@ -97,6 +98,7 @@ impl Evaluator {
         model: &Splade,
         tokenizer: &Tokenizer,
         gang: &Gang,
+        beat: &dyn Fn(),
     ) -> Result<Run, EvaluationError> {
         let share: Vec<&Document> = self
             .dataset
@@ -107,6 +109,7 @@ impl Evaluator {
             .collect();
         let mut vectors = Vec::with_capacity(share.len());
         for chunk in share.chunks(DOCUMENTS_AT_ONCE) {
+            beat();
             let texts: Vec<_> = chunk.iter().map(|document| document.contents()).collect();
             let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
             let length = self.document_max_length;

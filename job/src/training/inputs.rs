@@ -8,7 +8,7 @@ use super::step::MicroBatch;
 use crate::checkpoint::{Checkpoint, CheckpointStore};
 use crate::digest::ContentDigest;
 use crate::model::{SpecialTokens, Splade, SpladeOptions, weight_files};
-use splade_data::{BatchTexts, Example, PackedBatch, ShardSpec, Shards, Tokenizer};
+use splade_data::{BatchTexts, PackedBatch, ShardSpec, Shards, Tokenizer};
 use splade_storage::Location;
 use std::path::PathBuf;
 use tch::Device;
@@ -182,7 +182,11 @@ pub(super) fn collate(
     own: usize,
     plan: &LossPlan,
 ) -> Result<MicroBatch, TrainingError> {
-    let rows = PackedBatch::collate(&examples(shards, &by_rank[own])?)?;
+    let read = by_rank[own]
+        .iter()
+        .map(|&index| shards.example(index as usize))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rows = PackedBatch::collate(&read)?;
     if !plan.is_shared() {
         let texts = vec![rows.texts.clone()];
         return Ok(MicroBatch {
@@ -191,17 +195,13 @@ pub(super) fn collate(
             own: 0,
         });
     }
-    let texts = by_rank
-        .iter()
-        .map(|triplets| Ok(BatchTexts::of(&examples(shards, triplets)?)))
-        .collect::<Result<_, TrainingError>>()?;
+    let texts_of = |triplets: &Vec<u32>| -> Result<BatchTexts, TrainingError> {
+        let examples = triplets
+            .iter()
+            .map(|&index| shards.example_without_tokens(index as usize))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(BatchTexts::of(&examples))
+    };
+    let texts = by_rank.iter().map(texts_of).collect::<Result<_, _>>()?;
     Ok(MicroBatch { rows, texts, own })
-}
-
-fn examples(shards: &Shards, triplets: &[u32]) -> Result<Vec<Example>, TrainingError> {
-    let examples = triplets
-        .iter()
-        .map(|&index| shards.example(index as usize))
-        .collect::<Result<_, _>>()?;
-    Ok(examples)
 }

@@ -9,8 +9,7 @@ use super::plan::TensorBoard;
 use super::prepare::Run;
 use super::report::{Extent, Reporter};
 use super::throughput::measured_peak;
-use crate::checkpoint::{Companion, Saver, Snapshot, open_storage};
-use crate::distributed::Gang;
+use crate::checkpoint::{Companion, Saver, Snapshot, Start, open_storage};
 use splade_launch::Phase;
 use splade_retrieval::{Metric, Metrics};
 use splade_telemetry::{EvaluationRecord, Progress, TrainingStart};
@@ -40,7 +39,12 @@ struct Books {
 impl Books {
     fn open(run: &Run, progress: &Progress) -> Result<Self, TrainingError> {
         let settings = &run.plan.surroundings;
-        let mut attempt = run.store.begin_attempt(settings.keep_last)?;
+        let start = if settings.resume {
+            Start::Continued
+        } else {
+            Start::Fresh
+        };
+        let mut attempt = run.store.begin_attempt(settings.keep_last, start)?;
         if let Some(TensorBoard {
             folder,
             publish: Some(location),
@@ -63,7 +67,7 @@ impl Books {
             world_size: u32::try_from(run.gang.size()).unwrap_or(u32::MAX),
             step: run.step,
             total_steps: run.course.total_steps,
-            stall_after: Some(settings.gang_timeout),
+            stall_after: Some(settings.stall_timeout),
         });
         let logs = attempt.logs().to_owned();
         let peak = measured_peak(run.model.device(), run.plan.recipe.optimizer.precision);
@@ -148,6 +152,12 @@ impl Keeper {
 
     /// Takes a checkpoint of the run as it is, to be stored while training goes on.
     pub(super) fn save(&mut self, run: &Run) -> Result<(), TrainingError> {
+        run.newest.set(Some((self.attempt, run.step)));
+        let waits = || {
+            self.launcher
+                .tell(Phase::Saving, run.step, self.total_steps);
+            self.progress.beat();
+        };
         let Some(books) = &mut self.books else {
             return Ok(());
         };
@@ -157,7 +167,7 @@ impl Keeper {
             .as_ref()
             .and_then(|standing| standing.best.as_ref())
             .map(|best| (best.attempt, best.step));
-        books.saver.wait_for_room()?;
+        books.saver.wait_for_room(&waits)?;
         let snapshot = Snapshot::take(
             run.step,
             best == Some((self.attempt, run.step)),
@@ -172,14 +182,21 @@ impl Keeper {
     }
 
     /// Waits until the last checkpoint is stored, all ranks together: one that left earlier would look lost.
-    pub(super) fn finish(self, gang: &Gang) -> Result<(), TrainingError> {
+    pub(super) fn finish(self, run: &Run) -> Result<(), TrainingError> {
+        let waits = || {
+            self.launcher
+                .tell(Phase::Saving, run.step, self.total_steps);
+            self.progress.beat();
+        };
         if let Some(books) = self.books
-            && let Some((place, step)) = books.saver.finish()?
+            && let Some((place, step)) = books.saver.finish(&waits)?
         {
             self.launcher.tell_checkpoint(place.clone());
             self.progress.checkpoint(place, step);
         }
-        Ok(gang.barrier("the end, until the last checkpoint is stored")?)
+        Ok(run
+            .gang
+            .barrier("the end, until the last checkpoint is stored")?)
     }
 
     /// Leaves out time that was not spent training from the speed that the next line tells.

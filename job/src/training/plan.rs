@@ -45,7 +45,10 @@ pub struct Surroundings {
     pub scratch: PathBuf,
     /// How long storage may fail before the training does.
     pub storage_timeout: Duration,
-    /// How long ranks wait for one another.
+    /// Without an optimizer step, or another sign of life, for so long a training counts as stalled.
+    pub stall_timeout: Duration,
+    /// How long ranks wait for one another: longer than a stall, which the launcher is to notice, and than storage may
+    /// be away, for which rank 0 may wait at the end.
     pub gang_timeout: Duration,
     /// Optimizer steps between two checkpoints.
     pub every_steps: Option<u64>,

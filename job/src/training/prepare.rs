@@ -17,6 +17,7 @@ use crate::optimizer::{LearningRate, Optimizer};
 use serde::{Deserialize, Serialize};
 use splade_data::{DistributedSampler, Shards, Tokenizer};
 use splade_native::Reducer;
+use std::cell::Cell;
 
 /// A training under way, on one of its ranks.
 pub(super) struct Run<'a> {
@@ -41,6 +42,8 @@ pub(super) struct Run<'a> {
     pub(super) starting_point: String,
     /// Optimizer steps done.
     pub(super) step: u64,
+    /// Attempt and step of the newest checkpoint of this run, once there is one.
+    pub(super) newest: Cell<Option<(u32, u64)>>,
 }
 
 /// What rank 0 tells the others about where the run is.
@@ -100,6 +103,7 @@ impl<'a> Run<'a> {
             )?,
             starting_point: starting_point(plan)?,
             step: 0,
+            newest: Cell::new(None),
         };
         if gang.is_first() {
             run.restore_or_start(resume)?;
@@ -155,15 +159,25 @@ impl<'a> Run<'a> {
         whole.restore_optimizer(&mut self.optimizer)?;
         tracing::info!(step = state.step, checkpoint = %checkpoint.place(), "resuming");
         self.step = state.step;
-        self.take_over(state.standing);
-        Ok(())
+        self.newest
+            .set(Some((checkpoint.attempt(), checkpoint.step())));
+        self.take_over(state.standing)
     }
 
     /// Continues with the evaluations of a checkpoint, as long as they are of the same subject.
-    fn take_over(&mut self, then: Option<Standing>) {
-        let (Some(now), Some(then)) = (&mut self.standing, then) else {
-            return;
+    fn take_over(&mut self, then: Option<Standing>) -> Result<(), TrainingError> {
+        let (Some(now), Some(mut then)) = (&mut self.standing, then) else {
+            return Ok(());
         };
+        if let Some(best) = &then.best
+            && self.store.at(best.attempt, best.step)?.is_none()
+        {
+            tracing::warn!(
+                step = best.step,
+                "the best checkpoint so far is gone: it counts no longer"
+            );
+            then.best = None;
+        }
         if now.subject == then.subject {
             *now = Standing {
                 selects: now.selects,
@@ -176,6 +190,7 @@ impl<'a> Run<'a> {
                 now.subject
             );
         }
+        Ok(())
     }
 
     fn start(&self) -> Result<(), TrainingError> {

@@ -95,7 +95,9 @@ impl Run<'_> {
     /// The result of this run, which is over and stored.
     pub(super) fn finish(self) -> Result<Finished, TrainingError> {
         let state = self.state();
-        let newest = self.store.newest()?.ok_or(TrainingError::NothingSaved)?;
+        let (attempt, step) = self.newest.get().ok_or(TrainingError::NothingSaved)?;
+        let newest = self.store.at(attempt, step)?;
+        let newest = newest.ok_or(TrainingError::NothingSaved)?;
         let result = selected(&self.store, &state, newest)?;
         if result.step() != self.step {
             tracing::info!(step = result.step(), "taking the best checkpoint");

@@ -68,7 +68,8 @@ impl Step<'_> {
         reducer: Option<&mut Reducer>,
     ) -> Result<Measured, TrainingError> {
         let values = match self.plan.surroundings.gradient_caching_tokens {
-            Some(tokens) if batch.rows.ids.len() > tokens => {
+            // Where the loss crosses ranks, all of them must go the same way, however many tokens each has.
+            Some(tokens) if batch.rows.ids.len() > tokens || self.plan.recipe.loss.is_shared() => {
                 self.in_pieces(batch, tokens, reducer)?
             }
             _ => self.at_once(batch, reducer)?,

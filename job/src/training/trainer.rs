@@ -25,8 +25,8 @@ use tch::{Kind, Tensor};
 /// How a training ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// All steps are done.
-    Finished(Box<Finished>),
+    /// All steps are done. The result is with rank 0.
+    Finished(Option<Box<Finished>>),
     /// Stopped from outside; a checkpoint of `step` is written.
     Interrupted {
         /// Optimizer steps done.
@@ -50,12 +50,14 @@ pub fn train(
     progress.enter(splade_telemetry::Phase::Preparing);
     let mut run = Run::prepare(plan, gang, plan.surroundings.resume)?;
     if run.is_over() {
-        return Ok(Outcome::Finished(Box::new(run.finish()?)));
+        return finish(run);
     }
     let mut keeper = Keeper::open(&run, progress)?;
     let _answering = interrupt.answering();
     // A run that was stopped right after a step at which an evaluation was due.
-    run.evaluate_if_due(&mut keeper)?;
+    if run.evaluate_if_due(&mut keeper)? || run.is_over() {
+        keeper.save(&run)?;
+    }
     let mut epochs = Epochs::default();
     while !run.is_over() {
         keeper.enter(Phase::Training, run.step);
@@ -68,7 +70,7 @@ pub fn train(
         if report.stop && !run.is_over() {
             keeper.enter(Phase::Saving, run.step);
             keeper.save(&run)?;
-            keeper.finish(gang)?;
+            keeper.finish(&run)?;
             return Ok(Outcome::Interrupted {
                 step: run.step,
                 checkpoints: plan.surroundings.checkpoints.clone(),
@@ -82,10 +84,20 @@ pub fn train(
     }
     run.compare_ranks()?;
     keeper.enter(Phase::Saving, run.step);
-    keeper.finish(gang)?;
-    let finished = run.finish()?;
-    Launcher::from_env().tell_finished(&finished.weights_sha256);
-    Ok(Outcome::Finished(Box::new(finished)))
+    keeper.finish(&run)?;
+    finish(run)
+}
+
+/// The result, which rank 0 takes for all.
+fn finish(run: Run) -> Result<Outcome, TrainingError> {
+    let finished = if run.gang.is_first() {
+        let finished = run.finish()?;
+        Launcher::from_env().tell_finished(&finished.weights_sha256);
+        Some(Box::new(finished))
+    } else {
+        None
+    };
+    Ok(Outcome::Finished(finished))
 }
 
 impl Run<'_> {
@@ -167,7 +179,8 @@ impl Run<'_> {
         let pause = Instant::now();
         keeper.enter(Phase::Evaluating, self.step);
         let metrics = within(spans::evaluation(self.step), || {
-            evaluator.evaluate(&self.model, &self.tokenizer, self.gang)
+            let beat = || keeper.enter(Phase::Evaluating, self.step);
+            evaluator.evaluate(&self.model, &self.tokenizer, self.gang, &beat)
         })?;
         let value = metrics.get(plan.metric);
         let is_best = standing.take_in(self.step, keeper.attempt(), value, plan.patience);
@@ -223,7 +236,7 @@ impl Run<'_> {
             return Ok(());
         }
         let digest = self.model.parameters().digest()?;
-        tracing::info!(rank = self.gang.rank(), weights_digest = %digest, "the weights of this rank");
+        tracing::info!(weights_digest = %digest, "the weights of this rank");
         if self
             .gang
             .value_of_first("the digest of the weights", &digest)?

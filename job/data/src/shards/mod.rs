@@ -153,14 +153,27 @@ impl Shards {
     /// # Errors
     /// An index beyond the last, or files that changed after they were opened.
     pub fn example(&self, index: usize) -> Result<Example, DataError> {
+        self.checked(index, ShardReader::example)
+    }
+
+    /// Triplet `index` without the tokens of its texts: which texts they are, and the teacher's scores.
+    ///
+    /// # Errors
+    /// As [`Shards::example`].
+    pub fn example_without_tokens(&self, index: usize) -> Result<Example, DataError> {
+        self.checked(index, ShardReader::example_without_tokens)
+    }
+
+    fn checked(
+        &self,
+        index: usize,
+        read: impl Fn(&ShardReader, usize) -> Option<Example>,
+    ) -> Result<Example, DataError> {
         let len = self.len();
         if index >= len {
             return Err(ShardError::OutOfRange { index, len }.into());
         }
-        Ok(self
-            .reader
-            .example(index)
-            .ok_or_else(|| self.damaged(index))?)
+        Ok(read(&self.reader, index).ok_or_else(|| self.damaged(index))?)
     }
 
     fn damaged(&self, index: usize) -> ShardError {

@@ -87,6 +87,26 @@ impl ShardReader {
         })
     }
 
+    /// Example `index` without the tokens of its texts; None where the files contradict each other.
+    pub(super) fn example_without_tokens(&self, index: usize) -> Option<Example> {
+        let (texts_start, scores_start) = previous_record(&self.examples, index)?;
+        let (texts_end, scores_end) = record(&self.examples, index)?;
+        let mut texts = (texts_start..texts_end).map(|text| {
+            let (_, id) = record(&self.texts, text as usize)?;
+            Some(Text {
+                id,
+                tokens: Vec::new(),
+            })
+        });
+        Some(Example {
+            index,
+            query: texts.next()??,
+            positive: texts.next()??,
+            negatives: texts.collect::<Option<_>>()?,
+            teacher_scores: self.teacher_scores(scores_start as usize, scores_end as usize)?,
+        })
+    }
+
     /// Whether example `index` has teacher scores; None where the files contradict each other.
     pub(super) fn is_scored(&self, index: usize) -> Option<bool> {
         let (_, start) = previous_record(&self.examples, index)?;

@@ -122,7 +122,12 @@ impl Reader<'_> {
             scratch,
             checkpoints,
             storage_timeout: seconds(spec.checkpoint.storage_timeout_seconds),
-            gang_timeout: seconds(spec.run_policy.stall_timeout_seconds),
+            stall_timeout: seconds(spec.run_policy.stall_timeout_seconds),
+            gang_timeout: seconds(
+                spec.run_policy
+                    .stall_timeout_seconds
+                    .max(spec.checkpoint.storage_timeout_seconds),
+            ) + GANG_MARGIN,
             every_steps: spec.checkpoint.every_steps.map(u64::from),
             every_minutes: spec.checkpoint.every_minutes.map(u64::from),
             keep_last: spec.checkpoint.keep_last as usize,
@@ -209,6 +214,9 @@ impl Reader<'_> {
         }
     }
 }
+
+/// How much longer ranks wait for one another than what they may have to wait for.
+const GANG_MARGIN: Duration = Duration::from_secs(120);
 
 fn seconds(count: u32) -> Duration {
     Duration::from_secs(u64::from(count))
