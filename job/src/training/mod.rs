@@ -1,5 +1,6 @@
 //! Training: from triplets and a masked language model to a SPLADE encoder.
 
+mod candidates;
 mod course;
 mod error;
 mod evaluation;

@@ -1,7 +1,8 @@
 //! One micro-batch: forward, loss, backward. Nothing here waits for the device.
 
+use super::candidates::GangTexts;
 use super::error::TrainingError;
-use super::loss::{FlopsWeights, GangTexts, loss};
+use super::loss::{FlopsWeights, loss};
 use super::plan::{LossPlan, TrainingPlan};
 use super::throughput::training_flops;
 use crate::distributed::Gang;

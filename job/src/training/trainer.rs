@@ -1,5 +1,6 @@
 //! The training loop.
 
+use super::candidates::GangTexts;
 use super::course::Window;
 use super::error::TrainingError;
 use super::exchange::{StepReport, Wishes, exchange};
@@ -8,7 +9,7 @@ use super::inputs::collate;
 use super::interrupt::Interrupt;
 use super::keeper::Keeper;
 use super::launcher::Launcher;
-use super::loss::{FlopsWeights, GangTexts, INFONCE, loss};
+use super::loss::{FlopsWeights, INFONCE, loss};
 use super::plan::TrainingPlan;
 use super::prepare::Run;
 use super::result::Finished;
