@@ -32,11 +32,13 @@ fn it_tells_what_this_machine_has() {
     let libtorch = std::env::var("LIBTORCH").unwrap();
     let header = Path::new(&libtorch).join("include/torch/headeronly/version.h");
     let header = std::fs::read_to_string(header).unwrap();
-    let version = header
-        .lines()
-        .find_map(|line| line.strip_prefix("#define TORCH_VERSION "))
-        .unwrap();
-    assert_eq!(line("libtorch"), version.trim_matches('"'));
+    let part = |name: &str| {
+        let define = format!("#define TORCH_VERSION_{name} ");
+        let found = header.lines().find_map(|line| line.strip_prefix(&define));
+        found.unwrap().to_owned()
+    };
+    let version = ["MAJOR", "MINOR", "PATCH"].map(part).join(".");
+    assert_eq!(line("libtorch"), version);
 
     let read = |path: &str| std::fs::read_to_string(path).unwrap();
     assert!(line("system").contains(read("/proc/sys/kernel/osrelease").trim()));
