@@ -20,6 +20,8 @@ export SPLADE_TOOLS ?= $(shell scripts/setup-collector.sh --print)
 
 JOB := $(CARGO_TARGET_DIR)/release/splade-job
 FILE ?= configs/quickstart.yaml
+# Cargo features that go with the flavour of libtorch.
+FEATURES := $(if $(filter cuda,$(TORCH)),--features splade-job/cuda)
 
 .PHONY: help
 help: ## List these targets
@@ -46,7 +48,7 @@ env: ## Print the environment of these commands, with splade-job on the PATH, fo
 
 .PHONY: build
 build: setup-runtime ## Build splade-job
-	@cargo build --release --locked -p splade-job
+	@cargo build --release --locked -p splade-job $(FEATURES)
 
 # --- the job ---
 
@@ -74,9 +76,9 @@ info: build ## Say what this machine has, in a form to paste into a bug report
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
-.PHONY: test test-quick test-data bench lint format clean
+.PHONY: test test-quick test-data check-cuda bench bench-head lint format clean
 test: setup lint ## Set up, lint and run every test
-	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace
+	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace $(FEATURES)
 
 test-quick: setup-runtime ## Tests that need no Python reference, for the inner loop
 	@cargo test --release --locked -p splade-crds -p splade-native --lib --tests
@@ -89,12 +91,25 @@ test-data: setup ## Tests on real Korean data that cannot be shipped: SHARED=<fo
 	@SPLADE_SHARED=$(abspath $(SHARED)) cargo test --release --locked -p splade-retrieval --features shared-data --test shared_data
 	@SPLADE_SHARED=$(abspath $(SHARED)) cargo test --release --locked -p splade-job --features shared-data --test shared_data
 
-bench: setup build ## Measure training against sentence-transformers on this machine
+check-cuda: ## Compile and link splade-job and the GPU tests for CUDA, and start it, on a machine that needs no GPU
+	@scripts/setup-references.sh
+	@$(MAKE) --no-print-directory TORCH=cuda CARGO_TARGET_DIR=$(SPLADE_CACHE)/target-cuda check-cuda-build
+
+.PHONY: check-cuda-build
+check-cuda-build: setup-runtime
+	@cargo build --profile check-cuda --locked -p splade-job -p splade-native $(FEATURES) --bin splade-job --test cuda
+	@scripts/check-cuda.sh $(CARGO_TARGET_DIR)/check-cuda/splade-job
+
+bench: setup build bench-head ## Measure the head, and training against sentence-transformers, on this machine
 	@$(SPLADE_PYTHON) tests/benchmarks/training.py --job $(JOB)
+
+bench-head: setup-runtime ## Measure the SPLADE pool at the size of the headline model
+	@cargo run --quiet --release --locked -p splade-native --example head
 
 lint: setup-runtime ## rustfmt, clippy with warnings as errors, cargo deny
 	@cargo fmt --all --check
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
+	@cargo clippy --release --locked -p splade-native --features cuda --tests -- --deny warnings
 	@scripts/deny.sh
 
 format: ## Format the code

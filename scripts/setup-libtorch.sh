@@ -2,7 +2,8 @@
 # Takes libtorch out of the torch wheel into a cache folder outside the clone.
 #
 #   TORCH=cpu  (default)  libtorch_cpu and the two small CUDA libraries that it links against: about 0.5 GB
-#   TORCH=cuda            the whole wheel and every library that it names
+#   TORCH=cuda            the whole wheel, every library that it names, and CUDA's headers: 2.8 GB to download, unless
+#                         the Python references (setup-references.sh) are here, which hold all but the headers
 #
 # The folder is complete or absent: it is filled beside its final name and renamed at the end.
 set -euo pipefail
@@ -23,8 +24,12 @@ esac
 }
 [ -e "$target/lib/libtorch.so" ] && exit 0
 
+# Hard links to the references' own torch take no space and outlive them.
+references=$(dirname "$("$(dirname "$0")/setup-references.sh" --print)")/..
+has_cuda() { [ -e "$references/complete" ] && compgen -G "$references/lib/python3.*/site-packages/torch-$torch_version.dist-info" >/dev/null; }
+
 needed_gb=3
-[ "$flavour" = cuda ] && needed_gb=14
+if [ "$flavour" = cuda ] && ! has_cuda; then needed_gb=14; fi
 mkdir -p "$cache"
 free_gb=$(df --output=avail -BG "$cache" | tail -n 1 | tr -dc 0-9)
 [ "$free_gb" -ge "$needed_gb" ] || {
@@ -42,10 +47,17 @@ download() {
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform manylinux1_x86_64 "$@"
 }
 echo "setup: fetching libtorch $torch_version ($flavour) from the torch wheel, once"
+mkdir "$work/site"
 if [ "$flavour" = cpu ]; then
     download --no-deps "torch==$torch_version" "nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85"
 else
-    download "torch==$torch_version"
+    if has_cuda; then
+        cp -al "$references"/lib/python3.*/site-packages/{torch,nvidia} "$work/site"
+    else
+        download "torch==$torch_version"
+    fi
+    # Headers that libtorch's own include and its wheel does not need.
+    download --no-deps "nvidia-cuda-crt==13.0.88" "nvidia-cuda-cccl==13.0.85"
 fi
 
 for wheel in "$work"/wheels/*.whl; do

@@ -2,10 +2,13 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #ifdef USE_CUDA
+#include <c10/cuda/CUDAFunctions.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
 #include "process_group.h"
+#include "ranks.h"
+#include "store.h"
 
 namespace splade {
 namespace {
@@ -41,6 +44,8 @@ std::unique_ptr<ProcessGroup> join_nccl([[maybe_unused]] const Store& store, [[m
   using Nccl = c10d::ProcessGroupNCCL;
   const at::Device gpu(at::kCUDA, device);
   const std::chrono::milliseconds timeout(timeout_ms);
+  // What names no device shall not open a context on GPU 0 of every rank's behalf.
+  c10::cuda::set_device(gpu.index());
   auto options = Nccl::Options::create();
   options->timeout = timeout;
   auto prefixed = c10::make_intrusive<c10d::PrefixStore>("nccl", store.connection);

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/distributed/c10d/comm.hpp>
 
+#include "ranks.h"
 #include "tensors.h"
 
 namespace splade {
@@ -93,6 +94,10 @@ void Ranks::fail(const std::string& operation, std::chrono::nanoseconds after, c
   throw CollectiveError("rank " + std::to_string(group->getRank()) + " of " + std::to_string(group->getSize()) + ": " +
                         operation + outcome + ": " + first_line(cause));
 }
+
+ProcessGroup::ProcessGroup(c10::intrusive_ptr<Ranks> ranks) : ranks(std::move(ranks)) {}
+
+ProcessGroup::~ProcessGroup() = default;
 
 void ProcessGroup::all_reduce_sum(rust::Str what, size_t tensor) const {
   const at::NoGradGuard no_grad;

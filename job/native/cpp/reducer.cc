@@ -3,6 +3,8 @@
 #include <torch/csrc/distributed/c10d/logger.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
+#include "process_group.h"
+#include "ranks.h"
 #include "tensors.h"
 
 namespace splade {
@@ -75,8 +77,8 @@ class GradientReducer final : public c10d::Reducer {
   std::vector<uintptr_t> hooks_of_ours_;
 };
 
-Reducer::Reducer(c10::intrusive_ptr<Ranks> ranks, std::vector<at::Tensor> parameters)
-    : ranks_(std::move(ranks)), reducer_(std::make_unique<GradientReducer>(parameters, ranks_->group)) {}
+Reducer::Reducer(c10::intrusive_ptr<Ranks> ranks, std::unique_ptr<GradientReducer> reducer)
+    : ranks_(std::move(ranks)), reducer_(std::move(reducer)) {}
 
 Reducer::~Reducer() = default;
 
@@ -89,13 +91,13 @@ rust::Vec<size_t> Reducer::backward(size_t loss) {
 }
 
 std::unique_ptr<Reducer> new_reducer(const ProcessGroup& group, rust::Slice<const size_t> addresses) {
-  auto parameters = tensors_at(addresses);
+  const auto parameters = tensors_at(addresses);
   TORCH_CHECK(!parameters.empty(), "there are no parameters to reduce");
   for (size_t i = 0; i < parameters.size(); ++i)
     TORCH_CHECK(parameters[i].requires_grad() && parameters[i].is_leaf() && parameters[i].device() == group.ranks->device,
                 "parameter ", i, " cannot be reduced: it must be a leaf that requires a gradient, on ",
                 group.ranks->device);
-  return std::make_unique<Reducer>(group.ranks, std::move(parameters));
+  return std::make_unique<Reducer>(group.ranks, std::make_unique<GradientReducer>(parameters, group.ranks->group));
 }
 
 }  // namespace splade

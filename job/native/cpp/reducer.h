@@ -1,16 +1,21 @@
 // Gradients averaged over ranks while backward still runs: c10d's Reducer, as in PyTorch's DistributedDataParallel.
 #pragma once
+#include <c10/util/intrusive_ptr.h>
+
+#include <cstddef>
 #include <memory>
 
-#include "process_group.h"
+#include "rust/cxx.h"
 
 namespace splade {
 
 class GradientReducer;
+class ProcessGroup;
+class Ranks;
 
 class Reducer {
  public:
-  Reducer(c10::intrusive_ptr<Ranks> ranks, std::vector<at::Tensor> parameters);
+  Reducer(c10::intrusive_ptr<Ranks> ranks, std::unique_ptr<GradientReducer> reducer);
   ~Reducer();
 
   // Backward through `loss`; the parameters' gradients, with what they had accumulated, become the mean over the ranks.

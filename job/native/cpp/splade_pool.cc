@@ -72,10 +72,11 @@ Pooled pool_by_tensors(const PoolInput& in) {
 }
 
 // Touches the active pairs alone: rows of `weight` and of `hidden` are gathered and added where they belong.
-PoolGradients gradients_by_pairs(const at::Tensor& active, const at::Tensor& positions, const PoolInput& in) {
+PoolGradients gradients_by_pairs(const at::Tensor& active, const at::Tensor& active_pairs, const at::Tensor& positions,
+                                 const PoolInput& in) {
   const auto as_float = in.hidden.options().dtype(at::kFloat);
   PoolGradients to{at::zeros(in.hidden.sizes(), as_float), at::zeros(in.weight.sizes(), as_float)};
-  for (const auto& pairs : active.nonzero().split(kGatheredPairs)) {
+  for (const auto& pairs : active_pairs.split(kGatheredPairs)) {
     const auto row = pairs.select(1, 0), term = pairs.select(1, 1);
     const auto factor = active.index({row, term}).unsqueeze(1);
     const auto position = positions.index({row, term});
@@ -102,11 +103,12 @@ PoolGradients gradients_by_tiles(const at::Tensor& active, const at::Tensor& pos
 
 PoolGradients gradients(Engine engine, const at::Tensor& active, const at::Tensor& positions, const PoolInput& in) {
   if (runs_on_cpu_kernel(engine, in)) return gradients_cpu(active, positions, in);
-  if (engine == Engine::TensorSparse) return gradients_by_pairs(active, positions, in);
   if (engine == Engine::TensorDense) return gradients_by_tiles(active, positions, in);
-  const auto pairs = active.count_nonzero().item<int64_t>();
-  return pairs * kDensePairs < active.numel() ? gradients_by_pairs(active, positions, in)
-                                              : gradients_by_tiles(active, positions, in);
+  // The one place where the host waits for the device: how many pairs there are decides what is done next.
+  const auto pairs = active.nonzero();
+  const bool few = pairs.size(0) * kDensePairs < active.numel();
+  return few || engine == Engine::TensorSparse ? gradients_by_pairs(active, pairs, positions, in)
+                                               : gradients_by_tiles(active, positions, in);
 }
 
 struct SpladePool : torch::autograd::Function<SpladePool> {

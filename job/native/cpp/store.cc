@@ -17,6 +17,10 @@ void log_without_stack_traces() {
 
 }  // namespace
 
+Store::Store(c10::intrusive_ptr<c10d::Store> connection) : connection(std::move(connection)) {}
+
+Store::~Store() = default;
+
 void Store::set(rust::Str key, rust::Str value) const { connection->set(std::string(key), std::string(value)); }
 
 rust::String Store::get(rust::Str key) const { return connection->get_to_str(std::string(key)); }

@@ -1,6 +1,6 @@
 // The key-value store at which ranks meet: c10d's TCPStore. Rank 0 serves it, all use it.
 #pragma once
-#include <torch/csrc/distributed/c10d/Store.hpp>
+#include <c10/util/intrusive_ptr.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -8,11 +8,16 @@
 
 #include "rust/cxx.h"
 
+namespace c10d {
+class Store;
+}
+
 namespace splade {
 
 class Store {
  public:
-  explicit Store(c10::intrusive_ptr<c10d::Store> connection) : connection(std::move(connection)) {}
+  explicit Store(c10::intrusive_ptr<c10d::Store> connection);
+  ~Store();
 
   void set(rust::Str key, rust::Str value) const;
 

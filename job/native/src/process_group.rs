@@ -17,7 +17,7 @@ pub enum Backend {
     Gloo,
     /// NVIDIA's collectives, for tensors on one GPU a rank. Needs the cargo feature `cuda`.
     Nccl {
-        /// Number of this rank's GPU on this machine.
+        /// Number of this rank's GPU on this machine; joining makes it the current one.
         device: usize,
     },
 }

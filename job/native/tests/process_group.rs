@@ -208,7 +208,11 @@ fn a_killed_rank_is_an_error_on_the_others() {
 fn a_rank_that_does_not_answer_is_an_error_in_time() {
     match ranks("a_rank_that_does_not_answer_is_an_error_in_time", 0..2, 2) {
         Role::Rank(role) => {
-            let limit = Duration::from_secs(if role.rank == 0 { 2 } else { 60 });
+            let limit = if role.rank == 0 {
+                Duration::from_secs(10)
+            } else {
+                PATIENCE
+            };
             let group = role.join(limit).unwrap();
             if role.rank == 0 {
                 say(group.barrier("epoch 3").unwrap_err());
@@ -219,7 +223,7 @@ fn a_rank_that_does_not_answer_is_an_error_in_time() {
         Role::Test(mut processes) => {
             let said = processes[0].hear();
             assert!(
-                said.starts_with("rank 0 of 2: barrier epoch 3 did not finish within 2 s: "),
+                said.starts_with("rank 0 of 2: barrier epoch 3 did not finish within 10 s: "),
                 "{said}"
             );
         }
@@ -258,19 +262,35 @@ fn a_rank_lost_during_backward_is_an_error_of_backward() {
 }
 
 #[test]
-fn ranks_that_do_not_come_are_named() {
-    match ranks("ranks_that_do_not_come_are_named", 0..2, 4) {
+fn rank_0_names_who_does_not_come() {
+    match ranks("rank_0_names_who_does_not_come", 0..1, 3) {
+        Role::Rank(role) => say(role.join(Duration::from_secs(1)).unwrap_err()),
+        Role::Test(processes) => {
+            let said = &all_said(processes)[0][0];
+            let start = "rank 0 of 3: 1 of 3 ranks came to 127.0.0.1:";
+            assert!(said.starts_with(start), "{said}");
+            assert!(said.ends_with(" within 1s: missing: 1, 2"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn every_rank_names_who_does_not_come() {
+    match ranks("every_rank_names_who_does_not_come", 0..2, 4) {
         Role::Rank(role) => {
-            // Rank 0 serves the others and gives up last.
-            let limit = Duration::from_secs(if role.rank == 0 { 5 } else { 2 });
+            // Rank 0 serves the other longer than that waits.
+            let limit = if role.rank == 0 {
+                PATIENCE
+            } else {
+                Duration::from_secs(10)
+            };
             say(role.join(limit).unwrap_err());
         }
-        Role::Test(processes) => {
-            for (rank, said) in all_said(processes).into_iter().enumerate() {
-                let start = format!("rank {rank} of 4: 2 of 4 ranks came to 127.0.0.1:");
-                assert!(said[0].starts_with(&start), "{said:?}");
-                assert!(said[0].ends_with(": missing: 2, 3"), "{said:?}");
-            }
+        Role::Test(mut processes) => {
+            let said = processes[1].hear();
+            let start = "rank 1 of 4: 2 of 4 ranks came to 127.0.0.1:";
+            assert!(said.starts_with(start), "{said}");
+            assert!(said.ends_with(" within 10s: missing: 2, 3"), "{said}");
         }
     }
 }
@@ -308,7 +328,7 @@ fn ranks_must_agree_on_how_many_they_are() {
     run("ranks_must_agree_on_how_many_they_are", 2, |role| {
         let rendezvous = Rendezvous {
             world_size: 2 + role.rank,
-            ..role.rendezvous(Duration::from_secs(3))
+            ..role.rendezvous(PATIENCE)
         };
         let error = ProcessGroup::join(&rendezvous, Backend::Gloo)
             .unwrap_err()

@@ -28,12 +28,21 @@ impl Model {
         Self(shapes.map(|shape| (Tensor::randn(shape, options) * 0.05).set_requires_grad(true)))
     }
 
-    /// A mean over the rows, so that the whole batch's loss is the mean of equal parts' losses.
-    fn loss(&self, inputs: &Tensor) -> Tensor {
+    fn represent(&self, inputs: &Tensor) -> Tensor {
         let [embedding, hidden, norm, head] = &self.0;
         let states = inputs.matmul(embedding).tanh().matmul(hidden) * norm;
-        let squares = states.tanh().matmul(head).square();
-        squares.mean(Kind::Float)
+        states.tanh().matmul(head)
+    }
+
+    /// A mean over the rows, so that the whole batch's loss is the mean of equal parts' losses.
+    fn loss(&self, inputs: &Tensor) -> Tensor {
+        self.represent(inputs).square().mean(Kind::Float)
+    }
+
+    /// Each row must find its own among `all` rows, of which its rank's begin at `first`.
+    fn contrastive_loss(rows: &Tensor, all: &Tensor, first: i64) -> Tensor {
+        let labels = Tensor::arange(rows.size()[0], (Kind::Int64, Device::Cpu)) + first;
+        rows.matmul(&all.tr()).cross_entropy_for_logits(&labels)
     }
 
     fn reducer(&self, group: &ProcessGroup) -> Reducer {
@@ -123,6 +132,46 @@ fn two_ranks_average_as_one_process() {
 #[test]
 fn four_ranks_average_as_one_process() {
     averages_as_one_process("four_ranks_average_as_one_process", 4);
+}
+
+/// In-batch negatives from all ranks: one backward with the collectives of the gather and of the reducer in it.
+fn gathered_negatives_average_as_one_process(test: &str, world_size: usize) {
+    match ranks(test, 0..world_size, world_size) {
+        Role::Rank(role) => {
+            let group = role.join(PATIENCE).unwrap();
+            let (mut model, mut alone) = (Model::new(9), Model::new(9));
+            let mut reducer = model.reducer(&group);
+            for step in 0..3 {
+                let rows = model.represent(&part(step, &role));
+                let all = group.gather_rows("representations", &rows).unwrap();
+                let first = role.rank as i64 * rows.size()[0];
+                reducer
+                    .backward(&Model::contrastive_loss(&rows, &all, first))
+                    .unwrap();
+                let everything = alone.represent(&batch(step));
+                Model::contrastive_loss(&everything, &everything, 0).backward();
+                assert_close(&model.gradients(), &alone.gradients());
+                say(fingerprint(&model.gradients()));
+                model.step();
+                alone.step();
+            }
+        }
+        Role::Test(processes) => {
+            let said = all_said(processes);
+            assert_eq!(said[0].len(), 3);
+            assert!(said.iter().all(|lines| *lines == said[0]), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn negatives_of_two_ranks_average_as_one_process() {
+    gathered_negatives_average_as_one_process("negatives_of_two_ranks_average_as_one_process", 2);
+}
+
+#[test]
+fn negatives_of_four_ranks_average_as_one_process() {
+    gathered_negatives_average_as_one_process("negatives_of_four_ranks_average_as_one_process", 4);
 }
 
 #[test]
