@@ -48,8 +48,8 @@ fn system() -> Vec<Row> {
     let kernel = kernel().unwrap_or_else(unknown);
     let memory = total_memory_bytes().map_or_else(unknown, gibibytes);
     let limit = memory_limit_bytes().map_or_else(
-        || "no limit in this container".to_owned(),
-        |limit| format!("limited to {} in this container", gibibytes(limit)),
+        || "no limit by a container".to_owned(),
+        |limit| format!("limited to {} by the container", gibibytes(limit)),
     );
     let mut rows = vec![
         ("system", format!("{os}, kernel {kernel}, {ARCH}")),
