@@ -306,3 +306,25 @@ fn keep_last_holds_over_all_attempts() {
         ["attempt-0001/step-00000005", "attempt-0002/step-00000006"]
     );
 }
+
+#[test]
+fn training_does_not_ask_for_what_only_a_benchmark_needs() {
+    let workspace = Workspace::new();
+    let manifest = manifest(
+        &workspace,
+        &BENCHMARK.replace(
+            "methods: [Sparse]",
+            "methods: [BM25, Sparse], compareTo: BM25",
+        ),
+    );
+    let (code, errors) = refused(&workspace, &format!("run -f {}", manifest.display()));
+    assert_eq!(code, 78, "{errors}");
+    assert!(errors.contains("compareTo"), "{errors}");
+    workspace.job(&format!("train -f {}", manifest.display()));
+    assert!(
+        workspace
+            .newest_checkpoint("small")
+            .ends_with("step-00000006")
+    );
+    workspace.job(&format!("launch -f {}", manifest.display()));
+}

@@ -1,7 +1,7 @@
 //! `splade-job launch`: the ranks of one node of a gang, each a `splade-job train` of the same manifest.
 
 use super::failure::Failure;
-use super::manifest::{planned, read};
+use super::manifest::{planned_trainings, read};
 use super::signals;
 use crate::pipeline::fetch;
 use crate::training::Interrupt;
@@ -106,7 +106,7 @@ impl Launch {
         let gang = Gang::resolve(&flags, variable, shape)
             .map_err(|error| Failure::new(error.class(), error))?;
         // Once for all ranks of this node.
-        for training in planned(&self.file)?.trainings {
+        for training in planned_trainings(&self.file)?.trainings {
             fetch(&training.fetches).map_err(Failure::fetch)?;
         }
         let rank = std::env::current_exe().map_err(Failure::software)?;

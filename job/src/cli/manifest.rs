@@ -4,7 +4,9 @@ use super::failure::Failure;
 use super::rank;
 use super::signals;
 use crate::distributed::World;
-use crate::pipeline::{Job, Phases, Ranks, leaderboard, resolve, run, starts_ranks};
+use crate::pipeline::{
+    Job, Phases, Ranks, ResolveError, leaderboard, resolve, resolve_trainings, run, starts_ranks,
+};
 use crate::training::Interrupt;
 use clap::Args;
 use splade_crds::manifest::{Resource, parse};
@@ -82,7 +84,7 @@ impl Train {
         rank::begin()?;
         let world = World::from_environment().map_err(Failure::usage)?;
         let ranks = world.map_or_else(|| self.file.ranks(), Ranks::One);
-        let mut job = planned(&self.file.file)?;
+        let mut job = planned_trainings(&self.file.file)?;
         if let Some(name) = &self.training {
             job.trainings.retain(|training| training.plan.name == *name);
             if job.trainings.is_empty() {
@@ -114,14 +116,21 @@ pub(super) fn run_manifest(
 }
 
 /// What a manifest asks for.
-pub(super) fn planned(file: &Path) -> Result<Job, Failure> {
-    resolve(&read(file)?).map_err(|errors| {
-        let lines: Vec<String> = errors
-            .iter()
-            .map(|error| format!("{}: {error}", file.display()))
-            .collect();
-        Failure::configuration(lines.join("\n"))
-    })
+fn planned(file: &Path) -> Result<Job, Failure> {
+    resolve(&read(file)?).map_err(|errors| refused(file, &errors))
+}
+
+/// The trainings of a manifest alone.
+pub(super) fn planned_trainings(file: &Path) -> Result<Job, Failure> {
+    resolve_trainings(&read(file)?).map_err(|errors| refused(file, &errors))
+}
+
+fn refused(file: &Path, errors: &[ResolveError]) -> Failure {
+    let lines: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{}: {error}", file.display()))
+        .collect();
+    Failure::configuration(lines.join("\n"))
 }
 
 fn run_job(job: &Job, phases: Phases, ranks: &Ranks, telemetry: &Telemetry) -> Result<(), Failure> {

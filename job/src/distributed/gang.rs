@@ -3,7 +3,7 @@
 use super::World;
 use crate::model::Parameters;
 use serde::{Serialize, de::DeserializeOwned};
-use splade_native::{Backend, NativeError, ProcessGroup, Reducer, Rendezvous};
+use splade_native::{Backend, NativeError, ProcessGroup, Reducer, Rendezvous, set_device};
 use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
@@ -59,7 +59,11 @@ impl Gang {
             timeout,
         };
         let backend = match device {
-            Device::Cuda(device) => Backend::Nccl { device },
+            Device::Cuda(device) => {
+                // What is allocated without naming a device belongs on this rank's, not on the first.
+                set_device(device)?;
+                Backend::Nccl { device }
+            }
             _ => Backend::Gloo,
         };
         Ok(Self {

@@ -42,16 +42,16 @@ fn is_done(plan: &ExportPlan, provenance: &Provenance) -> bool {
         && Manifest::verify(&plan.folder).is_ok()
 }
 
-/// Writes the export of a finished training; true if it did, false if that was done before.
+/// Writes the export of a finished training, unless that was done before.
 pub(super) fn export_finished(
     training: &TrainingPlan,
     plan: &ExportPlan,
     finished: &Finished,
-) -> Result<bool, PipelineError> {
+) -> Result<(), PipelineError> {
     let provenance = Provenance::of(finished, plan);
     if is_done(plan, &provenance) {
         tracing::info!(folder = %plan.folder.display(), "the export is there already");
-        return Ok(false);
+        return Ok(());
     }
     let card = card(training, &provenance, Vec::new());
     let json = serde_json::to_value(&provenance).map_err(|source| PipelineError::Json {
@@ -62,7 +62,7 @@ pub(super) fn export_finished(
         export(&finished.model, plan, &card, &json)
     })?;
     tracing::info!(folder = %plan.folder.display(), "exported");
-    Ok(true)
+    Ok(())
 }
 
 /// Why the folder of `plan` does not hold what `training` makes now; None where it does.
@@ -107,26 +107,26 @@ pub(super) fn why_stale(
     )
 }
 
-/// Puts the scores of a model into its card, which the manifest vouches for; false where they stand there already.
+/// Puts the scores of a model into its card, which the manifest vouches for, unless they stand there already.
 pub(super) fn add_scores(
     training: &TrainingPlan,
     plan: &ExportPlan,
     scores: Vec<BenchmarkReport>,
-) -> Result<bool, PipelineError> {
+) -> Result<(), PipelineError> {
     let Some(provenance) = Provenance::read(&plan.folder) else {
-        return Ok(false);
+        return Ok(());
     };
     let text = card(training, &provenance, scores).markdown();
     let path = plan.folder.join("README.md");
     let io = |source| PipelineError::io(&path, source);
     if fs::read_to_string(&path).map_err(io)? == text {
-        return Ok(false);
+        return Ok(());
     }
     // Sealing again must not vouch for weights that were damaged in between.
     let manifest = Manifest::verify(&plan.folder)?;
     fs::write(&path, text).map_err(io)?;
     Manifest::seal(&plan.folder, &manifest.names().collect::<Vec<_>>())
-        .map(|_| true)
+        .map(drop)
         .map_err(|error: CheckpointError| error.into())
 }
 

@@ -12,5 +12,7 @@ mod run;
 pub use leaderboard::{Row, leaderboard};
 pub use mirror::{Fetch, FetchKind, MirrorError, fetch};
 pub use ranks::{Ranks, starts_ranks};
-pub use resolve::{Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve};
+pub use resolve::{
+    Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve, resolve_trainings,
+};
 pub use run::{Phases, PipelineError, run};

@@ -153,21 +153,19 @@ impl Keeper {
     /// Takes a checkpoint of the run as it is, to be stored while training goes on.
     pub(super) fn save(&mut self, run: &Run) -> Result<(), TrainingError> {
         run.newest.set(Some((self.attempt, run.step)));
-        let waits = || {
-            self.launcher
-                .tell(Phase::Saving, run.step, self.total_steps);
-            self.progress.beat();
-        };
+        let pause = Instant::now();
+        if let Some(books) = &self.books {
+            let beat = || self.enter(Phase::Saving, run.step);
+            books.saver.wait_for_room(&beat)?;
+        }
         let Some(books) = &mut self.books else {
             return Ok(());
         };
-        let pause = Instant::now();
         let best = run
             .standing
             .as_ref()
             .and_then(|standing| standing.best.as_ref())
             .map(|best| (best.attempt, best.step));
-        books.saver.wait_for_room(&waits)?;
         let snapshot = Snapshot::take(
             run.step,
             best == Some((self.attempt, run.step)),
@@ -182,14 +180,10 @@ impl Keeper {
     }
 
     /// Waits until the last checkpoint is stored, all ranks together: one that left earlier would look lost.
-    pub(super) fn finish(self, run: &Run) -> Result<(), TrainingError> {
-        let waits = || {
-            self.launcher
-                .tell(Phase::Saving, run.step, self.total_steps);
-            self.progress.beat();
-        };
-        if let Some(books) = self.books
-            && let Some((place, step)) = books.saver.finish(&waits)?
+    pub(super) fn finish(mut self, run: &Run) -> Result<(), TrainingError> {
+        let beat = |keeper: &Self| keeper.enter(Phase::Saving, run.step);
+        if let Some(books) = self.books.take()
+            && let Some((place, step)) = books.saver.finish(&|| beat(&self))?
         {
             self.launcher.tell_checkpoint(place.clone());
             self.progress.checkpoint(place, step);

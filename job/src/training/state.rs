@@ -60,12 +60,13 @@ impl TrainingState {
 
     /// Whether the run is over: all steps are done, or evaluations ended it early.
     pub fn is_finished(&self) -> bool {
-        self.step >= self.total_steps
-            || self
-                .standing
-                .as_ref()
-                .is_some_and(|standing| standing.stopped_early)
+        is_over(self.step, self.total_steps, self.standing.as_ref())
     }
+}
+
+/// Whether a run is over: all steps are done, or evaluations ended it early.
+pub(super) fn is_over(step: u64, total_steps: u64, standing: Option<&Standing>) -> bool {
+    step >= total_steps || standing.is_some_and(|standing| standing.stopped_early)
 }
 
 fn compare(path: &str, now: &Value, then: &Value, differences: &mut Vec<String>) {

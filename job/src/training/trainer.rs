@@ -13,6 +13,7 @@ use super::loss::{FlopsWeights, INFONCE, loss};
 use super::plan::TrainingPlan;
 use super::prepare::Run;
 use super::result::Finished;
+use super::state::is_over;
 use super::step::Step;
 use crate::distributed::Gang;
 use splade_data::Shards;
@@ -103,7 +104,7 @@ fn finish(run: Run) -> Result<Outcome, TrainingError> {
 
 impl Run<'_> {
     pub(super) fn is_over(&self) -> bool {
-        self.state().is_finished()
+        is_over(self.step, self.course.total_steps, self.standing.as_ref())
     }
 
     /// One optimizer step: forward and backward of each micro-batch, clip, update.

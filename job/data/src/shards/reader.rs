@@ -75,29 +75,22 @@ impl ShardReader {
 
     /// Example `index`; None where the files contradict each other.
     pub(super) fn example(&self, index: usize) -> Option<Example> {
-        let (texts_start, scores_start) = previous_record(&self.examples, index)?;
-        let (texts_end, scores_end) = record(&self.examples, index)?;
-        let mut texts = (texts_start..texts_end).map(|text| self.text(text as usize));
-        Some(Example {
-            index,
-            query: texts.next()??,
-            positive: texts.next()??,
-            negatives: texts.collect::<Option<_>>()?,
-            teacher_scores: self.teacher_scores(scores_start as usize, scores_end as usize)?,
-        })
+        self.example_with(index, |text| self.text(text))
     }
 
     /// Example `index` without the tokens of its texts; None where the files contradict each other.
     pub(super) fn example_without_tokens(&self, index: usize) -> Option<Example> {
+        self.example_with(index, |text| {
+            let (_, id) = record(&self.texts, text)?;
+            let tokens = Vec::new();
+            Some(Text { id, tokens })
+        })
+    }
+
+    fn example_with(&self, index: usize, text: impl Fn(usize) -> Option<Text>) -> Option<Example> {
         let (texts_start, scores_start) = previous_record(&self.examples, index)?;
         let (texts_end, scores_end) = record(&self.examples, index)?;
-        let mut texts = (texts_start..texts_end).map(|text| {
-            let (_, id) = record(&self.texts, text as usize)?;
-            Some(Text {
-                id,
-                tokens: Vec::new(),
-            })
-        });
+        let mut texts = (texts_start..texts_end).map(|number| text(number as usize));
         Some(Example {
             index,
             query: texts.next()??,

@@ -74,6 +74,18 @@ pub struct ResolveError {
 /// # Errors
 /// Every field that this program cannot honour, all at once.
 pub fn resolve(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
+    plan(resources, true)
+}
+
+/// As [`resolve`], for training alone: benchmarks are not planned, and not refused either.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_trainings(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
+    plan(resources, false)
+}
+
+fn plan(resources: &[Resource], with_benchmarks: bool) -> Result<Job, Vec<ResolveError>> {
     let trainings: Vec<&api::SpladeTraining> = resources
         .iter()
         .filter_map(|resource| match resource {
@@ -91,17 +103,19 @@ pub fn resolve(resources: &[Resource]) -> Result<Job, Vec<ResolveError>> {
         let mut reader = Reader {
             resource: format!("SpladeTraining {name}"),
             fetches: Vec::new(),
+            with_benchmarks,
             errors: &mut errors,
         };
         let planned = reader.training(&name, &training.spec, &trainings[..index]);
         job.trainings.push(planned);
     }
     for resource in resources {
-        if let Resource::Benchmark(benchmark) = resource {
+        if with_benchmarks && let Resource::Benchmark(benchmark) = resource {
             let name = benchmark.metadata.name.clone().unwrap_or_default();
             let mut reader = Reader {
                 resource: format!("SpladeBenchmark {name}"),
                 fetches: Vec::new(),
+                with_benchmarks,
                 errors: &mut errors,
             };
             let (model, lengths) = reader.benchmark_model(&benchmark.spec.model, &trainings);
@@ -126,6 +140,8 @@ struct Reader<'a> {
     resource: String,
     /// What it needs from object storage.
     fetches: Vec<Fetch>,
+    /// Whether benchmarks are planned.
+    with_benchmarks: bool,
     errors: &'a mut Vec<ResolveError>,
 }
 

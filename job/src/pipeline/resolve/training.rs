@@ -73,9 +73,11 @@ impl Reader<'_> {
             .as_ref()
             .map(|export| export.folder.clone())
             .unwrap_or_default();
+        let with_benchmarks = self.with_benchmarks;
         let benchmarks = spec
             .benchmarks
             .iter()
+            .filter(|_| with_benchmarks)
             .enumerate()
             .map(|(index, benchmark)| {
                 let name = format!("{name}-{}", benchmark.name);
