@@ -9,8 +9,10 @@
 mod common;
 
 use common::workspace::{Recipe, Workspace};
+use splade_crds::SpladeBenchmarkStatus;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const EXPORT: &str = "  export: {uri: runs/small/export}\n";
 const BENCHMARK: &str = r#"  export: {uri: runs/small/export}
@@ -327,4 +329,81 @@ fn training_does_not_ask_for_what_only_a_benchmark_needs() {
             .ends_with("step-00000006")
     );
     workspace.job(&format!("launch -f {}", manifest.display()));
+}
+
+/// By another implementation.
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().next().unwrap().to_owned()
+}
+
+/// The termination message that a command left in a file.
+fn left_behind(workspace: &Workspace, name: &str) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(workspace.path().join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_pod_leaves_behind_what_it_made() {
+    let workspace = Workspace::new();
+    let manifest = manifest(&workspace, EXPORT);
+    let export = format!(
+        "export -f {} --termination-log export.json",
+        manifest.display()
+    );
+    let (code, errors) = refused(&workspace, &export);
+    let message = left_behind(&workspace, "export.json");
+    assert_eq!(
+        (message["outcome"].as_str(), message["exitCode"].as_i64()),
+        (Some("Failed"), Some(code.into()))
+    );
+    assert!(
+        errors.contains(message["error"]["message"].as_str().unwrap()),
+        "{errors}"
+    );
+
+    workspace.job(&format!("train -f {}", manifest.display()));
+    workspace.job(&export);
+    let message = left_behind(&workspace, "export.json");
+    let weights = workspace.path().join("runs/small/export/model.safetensors");
+    let digest = format!("sha256:{}", sha256(&weights));
+    assert_eq!(
+        message,
+        serde_json::json!({
+            "outcome": "Succeeded", "exitCode": 0,
+            "model": {"uri": "runs/small/export", "digest": digest},
+        })
+    );
+
+    let benchmark = "apiVersion: neuralsparse.dev/v1alpha1\nkind: SpladeBenchmark\nmetadata: {name: alone}\nspec:\n  \
+                     model: {uri: runs/small/export}\n  dataset: {name: quickstart, uri: data}\n  pod: {deviceResource: none}\n";
+    fs::write(workspace.path().join("alone.yaml"), benchmark).unwrap();
+    workspace.job("benchmark -f alone.yaml --termination-log benchmark.json");
+    let message = left_behind(&workspace, "benchmark.json");
+    let status: SpladeBenchmarkStatus =
+        serde_json::from_value(message["benchmark"].clone()).unwrap();
+    assert_eq!(status.model_digest, Some(digest));
+    let report: serde_json::Value = serde_json::from_slice(
+        &fs::read(workspace.path().join(status.report_uri.unwrap())).unwrap(),
+    )
+    .unwrap();
+    let report = &report["report"];
+    let sizes = status.dataset.unwrap();
+    assert_eq!(report["queries"], sizes.queries);
+    assert_eq!(report["documents"], sizes.documents);
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), status.results.len());
+    for (full, kept) in results.iter().zip(&status.results) {
+        let ndcg = full["metrics"]["ndcg_at_10"].as_f64().unwrap();
+        assert_eq!(kept.ndcg_at10, format!("{ndcg:.4}"));
+    }
+    let sparse = results
+        .iter()
+        .find(|result| result["method"] == "sparse")
+        .unwrap();
+    let success = sparse["metrics"]["success_at_1"].as_f64().unwrap() * 100.0;
+    assert_eq!(
+        status.summary.unwrap().sparse,
+        Some(format!("{success:.1}%"))
+    );
 }

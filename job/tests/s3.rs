@@ -319,6 +319,7 @@ spec:
         "cloud/export/MANIFEST.json",
         "cloud/export/model.safetensors",
         "cloud/export/README.md",
+        "cloud/export/benchmarks/cloud-heldout.json",
         "cloud/tensorboard/events",
         "cloud/checkpoints/attempt-0001/step-00000004/MANIFEST.json",
     ] {

@@ -188,7 +188,7 @@ fn a_run_answers_while_it_trains() {
     };
     let progress = wait_for("checkpoint in the progress", || {
         let progress: Value = serde_json::from_str(&get("/progress")).unwrap();
-        (progress["lastCheckpoint"]["step"].as_u64()? >= 2).then_some(progress)
+        (progress["checkpoint"]["step"].as_u64()? >= 2).then_some(progress)
     });
     assert_eq!(progress["name"], "small");
     assert_eq!(progress["phase"], "Training");

@@ -32,5 +32,6 @@ pub use parent::{OrphanError, die_with_parent};
 pub use report::{Phase, RankError, RankReport, Reporter};
 pub use supervisor::Standing;
 pub use termination::{
-    MAX_TERMINATION_BYTES, Outcome, TerminationError, TerminationLog, TerminationMessage,
+    MAX_TERMINATION_BYTES, ModelMessage, Outcome, TerminationError, TerminationLog,
+    TerminationMessage,
 };

@@ -41,8 +41,17 @@ pub struct TerminationError {
     pub message: String,
 }
 
-/// What Kubernetes keeps of a launcher that has ended, as JSON of at most [`MAX_TERMINATION_BYTES`] bytes.
+/// A model that was exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelMessage {
+    /// Where it lies.
+    pub uri: String,
+    /// `sha256:` and the digest of its weights.
+    pub digest: String,
+}
+
+/// What Kubernetes keeps of a process that has ended, as JSON of at most [`MAX_TERMINATION_BYTES`] bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TerminationMessage {
     /// How it ended.
@@ -58,9 +67,18 @@ pub struct TerminationMessage {
     /// The newest complete checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// The checkpoint that this start continued from; none where it began at step 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_from: Option<String>,
     /// Digest of the finished model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_digest: Option<String>,
+    /// The model, of an export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelMessage>,
+    /// What was measured, of a benchmark: the fields of a SpladeBenchmark's status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub benchmark: Option<serde_json::Value>,
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TerminationError>,
@@ -81,7 +99,10 @@ impl From<&Conclusion> for TerminationMessage {
             step: standing.step,
             total_steps: standing.total_steps,
             checkpoint: standing.checkpoint,
+            resumed_from: standing.resumed_from,
             model_digest: standing.model_digest,
+            model: None,
+            benchmark: None,
             error: failure.map(|failure| TerminationError {
                 rank: failure.rank,
                 message: failure.message.clone(),
@@ -161,10 +182,18 @@ impl TerminationLog {
     }
 
     fn write(&self, conclusion: &Conclusion) {
+        match TerminationMessage::from(conclusion).to_json() {
+            Ok(message) => self.put(&message),
+            Err(error) => tracing::error!("no termination message: {error}"),
+        }
+    }
+
+    /// Writes a message, of at most [`MAX_TERMINATION_BYTES`] bytes. One that cannot be written is logged.
+    pub fn put(&self, message: &str) {
         let Some(file) = &self.0 else {
             return;
         };
-        if let Err(error) = write(file, conclusion) {
+        if let Err(error) = write(file, message) {
             tracing::error!(
                 "cannot write the termination message {}: {error}",
                 file.display()
@@ -174,8 +203,7 @@ impl TerminationLog {
 }
 
 /// Kubernetes mounts the file, so it is written in place.
-fn write(file: &Path, conclusion: &Conclusion) -> io::Result<()> {
-    let message = TerminationMessage::from(conclusion).to_json()?;
+fn write(file: &Path, message: &str) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .create(true)
         .write(true)
@@ -196,6 +224,7 @@ mod tests {
                 step: Some(u64::MAX),
                 total_steps: Some(u64::MAX),
                 checkpoint: Some(checkpoint.into()),
+                resumed_from: Some(checkpoint.into()),
                 model_digest: Some("d".repeat(128)),
             },
             failure: Some(Failure::new(ExitClass::Data, message)),

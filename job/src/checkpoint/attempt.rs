@@ -64,17 +64,12 @@ impl Attempt {
         keep_last: usize,
         start: Start,
     ) -> Result<Self, CheckpointError> {
-        let number = store.attempts()?.into_iter().max().unwrap_or(0) + 1;
-        let name = format!("attempt-{number:04}");
         let begun = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "process": std::process::id(),
         });
-        // Two starts must not take the same number, even where the first leaves before its first checkpoint.
-        store.storage.put_bytes(
-            &format!("{name}/begun.json"),
-            begun.to_string().into_bytes(),
-        )?;
+        let number = claim_number(store, &begun)?;
+        let name = format!("attempt-{number:04}");
         let staging = store.scratch.join("staging");
         if start == Start::Fresh {
             let text = begun.to_string().into_bytes();
@@ -214,11 +209,56 @@ impl Attempt {
     }
 }
 
+/// Takes the first number after all that exist. Two starts never take the same one, even where they start at the same
+/// moment or the first leaves before its first checkpoint.
+fn claim_number(
+    store: &CheckpointStore,
+    begun: &serde_json::Value,
+) -> Result<u32, CheckpointError> {
+    let mut number = store.attempts()?.into_iter().max().unwrap_or(0) + 1;
+    loop {
+        let key = format!("attempt-{number:04}/begun.json");
+        if store
+            .storage
+            .put_new(&key, begun.to_string().into_bytes())?
+        {
+            return Ok(number);
+        }
+        number += 1;
+    }
+}
+
 fn remove_folder(folder: &Path) -> Result<(), CheckpointError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(CheckpointError::io(folder, error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn starts_at_the_same_moment_take_different_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Local(folder.path().join("checkpoints"));
+        let numbers: BTreeSet<u32> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..6)
+                .map(|start| {
+                    let scratch = folder.path().join(format!("scratch-{start}"));
+                    let store = CheckpointStore::open(&location, &scratch).unwrap();
+                    scope.spawn(move || store.begin_attempt(1, Start::Continued).unwrap().number())
+                })
+                .collect();
+            starts
+                .into_iter()
+                .map(|start| start.join().unwrap())
+                .collect()
+        });
+        assert_eq!(numbers, (1..=6).collect());
     }
 }

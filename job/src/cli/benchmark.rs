@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::manifest::run_manifest;
+use super::phase_message::{conclude, of_benchmark};
 use crate::benchmark::{BenchmarkPlan, Bm25Analyzer, Bm25Plan, SparsePlan, run_benchmark};
 use crate::pipeline::Phases;
 use clap::{Args, ValueEnum};
@@ -52,6 +53,9 @@ pub struct Benchmark {
     /// Write the report as JSON here.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// With a manifest, where to write how it ended, as JSON [default: /dev/termination-log where there is one].
+    #[arg(long, requires = "file")]
+    termination_log: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,15 +93,14 @@ impl Benchmark {
     /// A broken data set or model.
     pub fn run(&self, telemetry: &Telemetry) -> Result<(), Failure> {
         if let Some(file) = &self.file {
-            return run_manifest(
-                file,
-                Phases {
-                    training: false,
-                    export: false,
-                    benchmark: true,
-                },
-                telemetry,
-            );
+            let phases = Phases {
+                training: false,
+                export: false,
+                benchmark: true,
+            };
+            return conclude(self.termination_log.as_deref(), of_benchmark, || {
+                run_manifest(file, phases, telemetry)
+            });
         }
         let (Some(model), Some(data)) = (&self.model, &self.data) else {
             return Err(Failure::usage("give --model and --data, or --file"));

@@ -1,11 +1,13 @@
 //! The commands that read a manifest: `validate`, `run`, `train`, `export`, and `benchmark -f`.
 
 use super::failure::Failure;
+use super::phase_message::{conclude, of_export};
 use super::rank;
 use super::signals;
 use crate::distributed::World;
 use crate::pipeline::{
-    Job, Phases, Ranks, ResolveError, leaderboard, resolve, resolve_trainings, run, starts_ranks,
+    Job, Phases, Ranks, ResolveError, Results, leaderboard, resolve, resolve_trainings, run,
+    starts_ranks,
 };
 use crate::training::Interrupt;
 use clap::Args;
@@ -50,18 +52,50 @@ impl ManifestFile {
         Ok(())
     }
 
-    /// Runs these phases of every resource and prints the leaderboard.
+    /// Runs all phases of every resource and prints the leaderboard.
     ///
     /// # Errors
     /// Mistakes of the file, or the first resource that fails.
-    pub fn run(&self, phases: Phases, telemetry: &Telemetry) -> Result<(), Failure> {
-        run_manifest(&self.file, phases, telemetry)
+    pub fn run(&self, telemetry: &Telemetry) -> Result<(), Failure> {
+        let phases = Phases {
+            training: true,
+            export: true,
+            benchmark: true,
+        };
+        run_manifest(&self.file, phases, telemetry).map(drop)
     }
 
     fn ranks(&self) -> Ranks {
         Ranks::Start {
             file: self.file.clone(),
         }
+    }
+}
+
+/// Only export finished trainings to Hugging Face format.
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    file: ManifestFile,
+    /// Where to write how it ended, as JSON [default: /dev/termination-log where there is one].
+    #[arg(long)]
+    termination_log: Option<PathBuf>,
+}
+
+impl Export {
+    /// Exports, and writes down how that ended.
+    ///
+    /// # Errors
+    /// Mistakes of the file, or the first training whose export fails.
+    pub fn run(&self, telemetry: &Telemetry) -> Result<(), Failure> {
+        let phases = Phases {
+            training: false,
+            export: true,
+            benchmark: false,
+        };
+        conclude(self.termination_log.as_deref(), of_export, || {
+            run_manifest(&self.file.file, phases, telemetry)
+        })
     }
 }
 
@@ -99,20 +133,25 @@ impl Train {
             export: false,
             benchmark: false,
         };
-        run_job(&job, phases, &ranks, telemetry)
+        run_job(&job, phases, &ranks, telemetry).map(drop)
     }
 }
 
-/// As [`ManifestFile::run`], for a path.
+/// Runs these phases of every resource of a manifest and prints the leaderboard.
 pub(super) fn run_manifest(
     file: &Path,
     phases: Phases,
     telemetry: &Telemetry,
-) -> Result<(), Failure> {
+) -> Result<Results, Failure> {
     let ranks = Ranks::Start {
         file: file.to_owned(),
     };
-    run_job(&planned(file)?, phases, &ranks, telemetry)
+    let job = if phases.benchmark {
+        planned(file)?
+    } else {
+        planned_trainings(file)?
+    };
+    run_job(&job, phases, &ranks, telemetry)
 }
 
 /// What a manifest asks for.
@@ -133,7 +172,12 @@ fn refused(file: &Path, errors: &[ResolveError]) -> Failure {
     Failure::configuration(lines.join("\n"))
 }
 
-fn run_job(job: &Job, phases: Phases, ranks: &Ranks, telemetry: &Telemetry) -> Result<(), Failure> {
+fn run_job(
+    job: &Job,
+    phases: Phases,
+    ranks: &Ranks,
+    telemetry: &Telemetry,
+) -> Result<Results, Failure> {
     let interrupt = Arc::new(Interrupt::default());
     signals::watch(&interrupt)?;
     // Where ranks are started, the first of them answers.
@@ -143,14 +187,15 @@ fn run_job(job: &Job, phases: Phases, ranks: &Ranks, telemetry: &Telemetry) -> R
         serve_by_environment(telemetry.progress(), telemetry.rank())
             .map_err(Failure::configuration)?
     };
-    let rows = run(job, phases, ranks, &interrupt, telemetry)?;
+    let results = run(job, phases, ranks, &interrupt, telemetry)?;
+    let rows = &results.rows;
     if !rows.is_empty() {
-        for row in &rows {
+        for row in rows {
             println!("{}\n{}", row.name, row.report.table());
         }
-        println!("{}", leaderboard(&rows));
+        println!("{}", leaderboard(rows));
     }
-    Ok(())
+    Ok(results)
 }
 
 /// The resources of a manifest.

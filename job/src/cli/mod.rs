@@ -7,6 +7,7 @@ mod info;
 mod init;
 mod launch;
 mod manifest;
+mod phase_message;
 mod rank;
 mod signals;
 
@@ -14,7 +15,6 @@ pub use failure::{Class, Failure};
 pub use launch::refuse_arguments;
 pub use rank::report_failure;
 
-use crate::pipeline::Phases;
 use clap::{Parser, Subcommand};
 use splade_telemetry::Telemetry;
 
@@ -35,8 +35,7 @@ enum Command {
     Run(manifest::ManifestFile),
     Train(manifest::Train),
     Launch(launch::Launch),
-    /// Only export finished trainings to Hugging Face format.
-    Export(manifest::ManifestFile),
+    Export(manifest::Export),
     Encode(encode::Encode),
     Benchmark(benchmark::Benchmark),
     /// Say what this machine has, in a form to paste into a bug report.
@@ -49,18 +48,13 @@ impl Cli {
     /// # Errors
     /// Whatever ends the command early.
     pub fn run(self, telemetry: &Telemetry) -> Result<(), Failure> {
-        let only = |training, export, benchmark| Phases {
-            training,
-            export,
-            benchmark,
-        };
         match self.command {
             Command::Init(command) => command.run(),
             Command::Validate(file) => file.validate(),
-            Command::Run(file) => file.run(only(true, true, true), telemetry),
+            Command::Run(file) => file.run(telemetry),
             Command::Train(command) => command.run(telemetry),
             Command::Launch(command) => command.run(),
-            Command::Export(file) => file.run(only(false, true, false), telemetry),
+            Command::Export(command) => command.run(telemetry),
             Command::Encode(command) => command.run(),
             Command::Benchmark(command) => command.run(telemetry),
             Command::Info => {

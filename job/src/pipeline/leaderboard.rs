@@ -10,6 +10,10 @@ pub struct Row {
     pub name: String,
     /// What it found.
     pub report: BenchmarkReport,
+    /// Where the report is kept, if it is.
+    pub place: Option<String>,
+    /// `sha256:` and the digest of the model's weights.
+    pub model_digest: String,
 }
 
 /// The table. BM25 is that of the first analyzer of a benchmark.
@@ -25,7 +29,7 @@ pub fn leaderboard(rows: &[Row]) -> String {
         "BM25",
         "SPARSE",
     ]);
-    for Row { name, report } in rows {
+    for Row { name, report, .. } in rows {
         let metric = report.primary_metric;
         table.add_row([
             name.clone(),

@@ -100,6 +100,27 @@ fn fetch_files(uri: &str) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Puts a file of a folder to its place below that folder's own in object storage.
+///
+/// # Errors
+/// Storage that fails.
+pub(super) fn publish_file(
+    folder: &Path,
+    key: &str,
+    field: &str,
+    location: &Location,
+) -> Result<(), MirrorError> {
+    let put = || {
+        let storage = open(location, &S3Settings::from_environment()?)?;
+        storage.put_file(key, &folder.join(key)).map(drop)
+    };
+    put().map_err(|source| MirrorError {
+        field: field.to_owned(),
+        uri: format!("{location}/{key}"),
+        source: source.into(),
+    })
+}
+
 /// Takes a sealed folder to its place in object storage, unless it is there already: its manifest goes first, when
 /// there is an earlier one, and comes last.
 ///

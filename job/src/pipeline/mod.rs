@@ -15,4 +15,4 @@ pub use ranks::{Ranks, starts_ranks};
 pub use resolve::{
     Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve, resolve_trainings,
 };
-pub use run::{Phases, PipelineError, run};
+pub use run::{ExportedModel, Phases, PipelineError, Results, run};

@@ -1,6 +1,7 @@
 //! Reports of benchmarks, kept beside the model so that none is made twice.
 
 use super::device::device;
+use super::mirror::publish_file;
 use super::resolve::PlannedBenchmark;
 use super::run::PipelineError;
 use crate::benchmark::{BenchmarkPlan, run_benchmark};
@@ -17,32 +18,46 @@ struct Kept {
     report: BenchmarkReport,
 }
 
-/// The report of a benchmark: the one that is kept if nothing has changed, else a new one.
-pub(super) fn report(benchmark: &PlannedBenchmark) -> Result<BenchmarkReport, PipelineError> {
+/// The report of a benchmark, and where it is kept, if it is: the one that is there if nothing has changed, else a
+/// new one.
+pub(super) fn report(
+    benchmark: &PlannedBenchmark,
+) -> Result<(BenchmarkReport, Option<String>), PipelineError> {
     let plan = &benchmark.plan;
     let key = key(plan)?;
-    let path = plan
-        .model
-        .join("benchmarks")
-        .join(format!("{}.json", benchmark.name));
+    let name = format!("benchmarks/{}.json", benchmark.name);
+    let path = plan.model.join(&name);
+    let place = match &benchmark.publish {
+        Some(location) => format!("{location}/{name}"),
+        None => path.display().to_string(),
+    };
     let kept: Option<Kept> = std::fs::read(&path)
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(kept) = kept.filter(|kept| kept.key == key) {
         tracing::info!(report = %path.display(), "the benchmark {} is done already", benchmark.name);
-        return Ok(kept.report);
+        return Ok((kept.report, Some(place)));
     }
-    let place = place_beside(&path);
+    let file = place_beside(&path);
     let device = device(benchmark.wants_gpu, 0, &benchmark.name);
     let report = run_benchmark(plan, device).map_err(|source| PipelineError::Benchmark {
         name: benchmark.name.clone(),
         source,
     })?;
     let kept = Kept { key, report };
-    if let Some(place) = place {
-        keep(place, &path, &kept)?;
+    let Some(file) = file else {
+        return Ok((kept.report, None));
+    };
+    keep(file, &path, &kept)?;
+    if let Some(location) = &benchmark.publish {
+        publish_file(&plan.model, &name, "spec.model.uri", location).map_err(|source| {
+            PipelineError::Storage {
+                name: benchmark.name.clone(),
+                source,
+            }
+        })?;
     }
-    Ok(kept.report)
+    Ok((kept.report, Some(place)))
 }
 
 /// An empty file to write the report to, opened before the work: a model in a read-only volume can be measured all
@@ -92,6 +107,19 @@ fn key(plan: &BenchmarkPlan) -> Result<String, PipelineError> {
             .map_err(|source| PipelineError::io(&path, source))?;
     }
     Ok(digest.finish())
+}
+
+/// `sha256:` and the digest of a model's weights: of its one file, or of all its files in the order of their names.
+pub(super) fn weights_digest(model: &Path) -> Result<String, PipelineError> {
+    let mut files = list(model, "model")?;
+    files.retain(|path| path.extension().is_some_and(|kind| kind == "safetensors"));
+    files.sort();
+    let mut digest = ContentDigest::default();
+    for path in files {
+        let added = digest.add_file(&path);
+        added.map_err(|source| PipelineError::io(&path, source))?;
+    }
+    Ok(format!("sha256:{}", digest.finish()))
 }
 
 /// Files of a folder whose names start so, links among them: a snapshot of Hugging Face's cache is nothing else.

@@ -5,7 +5,7 @@ use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
 use super::mirror::{Fetch, FetchKind, MirrorError, fetch, publish};
 use super::ranks::{Ranks, ranks_here, train_with_ranks, warn_of_missing_ranks};
-use super::reports::report;
+use super::reports::{report, weights_digest};
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
 use crate::benchmark::BenchmarkError;
 use crate::checkpoint::CheckpointError;
@@ -140,7 +140,25 @@ impl PipelineError {
     }
 }
 
-/// Runs the phases of every resource in turn and returns the leaderboard's rows; `telemetry` tells of them.
+/// What the phases of a manifest have made.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// Exported models, also those that were there already.
+    pub models: Vec<ExportedModel>,
+    /// Rows of the leaderboard.
+    pub rows: Vec<Row>,
+}
+
+/// A model that is exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedModel {
+    /// Where it lies.
+    pub uri: String,
+    /// `sha256:` and the digest of its weights.
+    pub digest: String,
+}
+
+/// Runs the phases of every resource in turn and returns what they made; `telemetry` tells of them.
 ///
 /// # Errors
 /// The first resource that fails; what was done before stays done.
@@ -150,7 +168,7 @@ pub fn run(
     ranks: &Ranks,
     interrupt: &Interrupt,
     telemetry: &Telemetry,
-) -> Result<Vec<Row>, PipelineError> {
+) -> Result<Results, PipelineError> {
     let gang = ranks.join(&job.trainings)?;
     let company = Company {
         ranks,
@@ -158,20 +176,20 @@ pub fn run(
         interrupt,
         progress: telemetry.progress(),
     };
-    let mut rows = Vec::new();
+    let mut results = Results::default();
     for training in &job.trainings {
         let _traces = telemetry.send_traces(training.otlp_endpoint.as_deref())?;
         within(spans::run(&training.plan.name), || {
-            run_training(training, phases, company, &mut rows)
+            run_training(training, phases, company, &mut results)
         })?;
     }
     if phases.benchmark {
         let _traces = telemetry.send_traces(None)?;
         for benchmark in &job.benchmarks {
-            rows.push(run_one(benchmark, company.progress)?);
+            results.rows.push(run_one(benchmark, company.progress)?);
         }
     }
-    Ok(rows)
+    Ok(results)
 }
 
 /// Who else takes part in a training.
@@ -188,7 +206,7 @@ fn run_training(
     training: &PlannedTraining,
     phases: Phases,
     company: Company,
-    rows: &mut Vec<Row>,
+    results: &mut Results,
 ) -> Result<(), PipelineError> {
     let name = || training.plan.name.clone();
     let stored = |source| PipelineError::Storage {
@@ -217,6 +235,7 @@ fn run_training(
             company.progress.enter(Phase::Exporting);
             export_finished(&training.plan, export, finished)?;
             publish_export(training, export)?;
+            results.models.push(exported(training, export)?);
         }
         if company.interrupt.is_requested() {
             return Err(PipelineError::Stopped { name: name() });
@@ -230,7 +249,7 @@ fn run_training(
                     reason,
                 });
             }
-            run_benchmarks(training, export, company.progress, rows)
+            run_benchmarks(training, export, company.progress, &mut results.rows)
         }
         _ => Ok(()),
     }
@@ -302,6 +321,19 @@ fn run_benchmarks(
     publish_export(training, export)
 }
 
+fn exported(
+    training: &PlannedTraining,
+    export: &ExportPlan,
+) -> Result<ExportedModel, PipelineError> {
+    Ok(ExportedModel {
+        uri: match &training.publish {
+            Some(location) => location.to_string(),
+            None => export.folder.display().to_string(),
+        },
+        digest: weights_digest(&export.folder)?,
+    })
+}
+
 /// Takes the export to object storage, where the manifest wants it there.
 fn publish_export(training: &PlannedTraining, export: &ExportPlan) -> Result<(), PipelineError> {
     let Some(location) = &training.publish else {
@@ -319,8 +351,11 @@ fn run_one(benchmark: &PlannedBenchmark, progress: &Progress) -> Result<Row, Pip
         name: benchmark.name.clone(),
         source,
     })?;
+    let (report, place) = report(benchmark)?;
     Ok(Row {
         name: benchmark.name.clone(),
-        report: report(benchmark)?,
+        report,
+        place,
+        model_digest: weights_digest(&benchmark.plan.model)?,
     })
 }

@@ -65,6 +65,7 @@ impl Books {
             name: run.plan.name.clone(),
             attempt: attempt.number(),
             world_size: u32::try_from(run.gang.size()).unwrap_or(u32::MAX),
+            resumed_from: run.resumed_from.clone(),
             step: run.step,
             total_steps: run.course.total_steps,
             stall_after: Some(settings.stall_timeout),
@@ -117,6 +118,9 @@ impl Keeper {
         let attempt = books.as_ref().map_or(0, |books| books.saver.attempt());
         let launcher = Launcher::from_env();
         launcher.tell(Phase::Training, run.step, run.course.total_steps);
+        if let Some(place) = &run.resumed_from {
+            launcher.tell_resumed(place);
+        }
         Ok(Self {
             attempt: run.gang.value_of_first("the attempt", &attempt)?,
             total_steps: run.course.total_steps,

@@ -29,6 +29,13 @@ impl Launcher {
         }
     }
 
+    /// The checkpoint that this start continues from.
+    pub(super) fn tell_resumed(&self, place: &str) {
+        if let Some(reporter) = &self.0 {
+            reporter.update(|report| report.resumed_from = Some(place.to_owned()));
+        }
+    }
+
     /// All is done, and this is the model.
     pub(super) fn tell_finished(&self, weights_sha256: &str) {
         if let Some(reporter) = &self.0 {

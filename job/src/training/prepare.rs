@@ -42,6 +42,8 @@ pub(super) struct Run<'a> {
     pub(super) starting_point: String,
     /// Optimizer steps done.
     pub(super) step: u64,
+    /// The checkpoint that rank 0 has continued from, if it did.
+    pub(super) resumed_from: Option<String>,
     /// Attempt and step of the newest checkpoint of this run, once there is one.
     pub(super) newest: Cell<Option<(u32, u64)>>,
 }
@@ -103,6 +105,7 @@ impl<'a> Run<'a> {
             )?,
             starting_point: starting_point(plan)?,
             step: 0,
+            resumed_from: None,
             newest: Cell::new(None),
         };
         if gang.is_first() {
@@ -157,8 +160,14 @@ impl<'a> Run<'a> {
         }
         whole.restore_model(self.model.parameters())?;
         whole.restore_optimizer(&mut self.optimizer)?;
-        tracing::info!(step = state.step, checkpoint = %checkpoint.place(), "resuming");
+        let place = checkpoint.place();
+        if state.is_finished() {
+            tracing::info!(step = state.step, checkpoint = %place, "the training is over already");
+        } else {
+            tracing::info!(step = state.step, checkpoint = %place, "resuming");
+        }
         self.step = state.step;
+        self.resumed_from = Some(place);
         self.newest
             .set(Some((checkpoint.attempt(), checkpoint.step())));
         self.take_over(state.standing)

@@ -42,6 +42,13 @@ pub trait Storage: Send + Sync + Debug {
     /// The storage fails or refuses; the object is then what it was before, or complete.
     fn put_bytes(&self, key: &str, bytes: Vec<u8>) -> Result<(), StorageError>;
 
+    /// Stores bytes as one object where there is none, and tells whether it did: of several that try at the same time
+    /// at most one hears `true`. One that hears `false` may itself have stored it, where the first answer was lost.
+    ///
+    /// # Errors
+    /// The storage fails or refuses; whether the object is there is then unknown.
+    fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StorageError>;
+
     /// Stores a file as one object, over the one that may be there. When this returns it is durable.
     ///
     /// # Errors

@@ -76,6 +76,12 @@ impl Storage for LocalStorage {
         staged.commit()
     }
 
+    fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StorageError> {
+        let mut staged = Staged::begin(&self.path(key)?)?;
+        staged.write(&bytes)?;
+        staged.commit_new()
+    }
+
     fn put_file(&self, key: &str, path: &Path) -> Result<Transferred, StorageError> {
         let target = self.path(key)?;
         let source = File::open(path).map_err(StorageError::io(path))?;

@@ -66,6 +66,23 @@ impl Staged {
         };
         publish(self.file).map_err(StorageError::io(&path))
     }
+
+    /// Makes the file durable under its name where that is free, and tells whether it was.
+    pub(crate) fn commit_new(self) -> Result<bool, StorageError> {
+        let path = self.path;
+        let publish = |file: NamedTempFile| -> io::Result<bool> {
+            file.as_file().sync_all()?;
+            match file.persist_noclobber(&path) {
+                Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Ok(false);
+                }
+                persisted => persisted?,
+            };
+            File::open(folder_of(&path))?.sync_all()?;
+            Ok(true)
+        };
+        publish(self.file).map_err(StorageError::io(&path))
+    }
 }
 
 fn part_in(folder: &Path) -> io::Result<NamedTempFile> {

@@ -34,6 +34,7 @@ in_both!(
     files_come_back,
     large_files_come_back,
     an_object_is_replaced,
+    a_new_object_is_taken_by_one,
     a_missing_object_is_not_found,
     too_much_is_refused,
     listing_goes_deep_and_stays_below,
@@ -67,6 +68,30 @@ fn files_come_back(storage: &dyn Storage) {
     );
     let missing = storage.put_file("x", &folder.path().join("x"));
     assert!(matches!(missing, Err(StorageError::Io { .. })));
+}
+
+fn a_new_object_is_taken_by_one(storage: &dyn Storage) {
+    let takers = std::thread::scope(|scope| {
+        let takers: Vec<_> = (0..8_u8)
+            .map(|taker| {
+                scope.spawn(move || storage.put_new("claim/begun.json", vec![taker; 9]).unwrap())
+            })
+            .collect();
+        takers
+            .into_iter()
+            .map(|taker| taker.join().unwrap())
+            .collect::<Vec<bool>>()
+    });
+    let winner = takers.iter().position(|&took| took).unwrap();
+    assert_eq!(takers.iter().filter(|&&took| took).count(), 1, "{takers:?}");
+    let content = storage.get_bytes("claim/begun.json", 9).unwrap();
+    assert_eq!(content, vec![winner as u8; 9]);
+    assert!(
+        !storage
+            .put_new("claim/begun.json", b"late".to_vec())
+            .unwrap()
+    );
+    assert_eq!(storage.get_bytes("claim/begun.json", 9).unwrap(), content);
 }
 
 fn large_files_come_back(storage: &dyn Storage) {

@@ -43,6 +43,7 @@ fn child() {
         name: "small".to_owned(),
         attempt: 2,
         world_size: 8,
+        resumed_from: None,
         step: 100,
         total_steps: 2000,
         stall_after: None,

@@ -45,6 +45,7 @@ fn training(stall_after: Option<Duration>) -> TrainingStart {
         name: "small".to_owned(),
         attempt: 3,
         world_size: 8,
+        resumed_from: Some("file:///runs/step-00000100".to_owned()),
         step: 100,
         total_steps: 2000,
         stall_after,
@@ -117,20 +118,18 @@ fn progress_is_what_the_training_reported() {
         let time = object.remove(time).unwrap();
         assert!(time.as_str().unwrap().ends_with('Z'), "{time} is RFC 3339");
     }
-    let time = object["lastCheckpoint"]
-        .as_object_mut()
-        .unwrap()
-        .remove("time");
+    let time = object["checkpoint"].as_object_mut().unwrap().remove("time");
     assert!(time.unwrap().as_str().unwrap().ends_with('Z'));
     assert_eq!(
         value,
         json!({
             "name": "small", "phase": "Training", "attempt": 3, "worldSize": 8,
+            "resumedFrom": "file:///runs/step-00000100",
             "epoch": 2, "step": 150, "totalSteps": 2000, "loss": 1.5,
             "measures": {"infonce": 1.25},
             "activeDimensions": {"query": 12.0, "document": 130.5},
             "tripletsPerSecond": 371.0, "tokensPerSecond": 90000.0, "mfu": 0.25, "etaSeconds": 3600,
-            "lastCheckpoint": {"uri": "file:///runs/step-00000150", "step": 150},
+            "checkpoint": {"uri": "file:///runs/step-00000150", "step": 150},
             "evaluation": {"metric": "ndcg@10", "value": 0.5, "best": 0.75, "bestStep": 100},
         })
     );
@@ -152,7 +151,7 @@ fn what_is_not_known_is_left_out_and_a_new_training_starts_over() {
     progress.begin(training(None));
     let report = progress.snapshot();
     assert_eq!(report.step, 100);
-    assert_eq!(report.last_checkpoint, None);
+    assert_eq!(report.checkpoint, None);
     assert_eq!(report.phase, Phase::Preparing);
 }
 

@@ -60,6 +60,9 @@ pub struct RankReport {
     /// The newest complete checkpoint; at most 1024 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// The checkpoint that this start continued from; at most 1024 bytes. None where it began at step 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_from: Option<String>,
     /// Digest of the finished model; at most 128 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_digest: Option<String>,
@@ -77,6 +80,7 @@ impl RankReport {
         let mut left_out = Vec::new();
         for (name, limit, field) in [
             ("checkpoint", MAX_CHECKPOINT_BYTES, &mut self.checkpoint),
+            ("resumedFrom", MAX_CHECKPOINT_BYTES, &mut self.resumed_from),
             ("modelDigest", MAX_DIGEST_BYTES, &mut self.model_digest),
         ] {
             let fits = |text: &String| text.len() <= limit && !text.contains(char::is_control);

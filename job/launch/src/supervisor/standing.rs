@@ -13,6 +13,8 @@ pub struct Standing {
     pub total_steps: Option<u64>,
     /// The newest complete checkpoint that was reported.
     pub checkpoint: Option<String>,
+    /// The checkpoint that the ranks continued from.
+    pub resumed_from: Option<String>,
     /// Digest of the finished model.
     pub model_digest: Option<String>,
 }
@@ -31,6 +33,7 @@ impl Standing {
             step: reports.clone().map(|report| report.step).max(),
             total_steps: reports.clone().find_map(|report| report.total_steps),
             checkpoint: newest(|report| report.checkpoint.as_ref()),
+            resumed_from: newest(|report| report.resumed_from.as_ref()),
             model_digest: newest(|report| report.model_digest.as_ref()),
         }
     }

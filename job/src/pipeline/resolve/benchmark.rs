@@ -2,29 +2,38 @@
 
 use super::{FetchKind, PlannedBenchmark, Reader, wants_gpu};
 use crate::benchmark::{BenchmarkPlan, Bm25Analyzer, Bm25Plan, SparsePlan};
-use splade_crds::Metric as ApiMetric;
 use splade_crds::benchmark::{
     Analyzer, BenchmarkModel, BenchmarkPlan as BenchmarkSpec, DatasetFormat, Engine, Method,
 };
 use splade_crds::training as api;
+use splade_crds::{Metric as ApiMetric, StorageUri};
 use splade_retrieval::{Bm25Parameters, Metric};
+use splade_storage::Location;
 use std::path::PathBuf;
 
 /// Longest query and document, in tokens, of a model that comes without its training.
 const DEFAULT_LENGTHS: (usize, usize) = (64, 256);
 
+/// The model of a benchmark.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Subject {
+    /// Its folder here.
+    pub(super) folder: PathBuf,
+    /// Where it lies in object storage, if it does.
+    pub(super) published: Option<Location>,
+    /// Longest query and document that it was trained on, in tokens.
+    pub(super) lengths: (usize, usize),
+}
+
 impl Reader<'_> {
-    /// The folder of a model, and the longest query and document that it was trained on.
+    /// The model of a benchmark that stands alone.
     pub(super) fn benchmark_model(
         &mut self,
         model: &BenchmarkModel,
         trainings: &[&api::SpladeTraining],
-    ) -> (PathBuf, (usize, usize)) {
+    ) -> Subject {
         match model {
-            BenchmarkModel::Uri(uri) => (
-                self.input("spec.model.uri", uri, FetchKind::Folder).path,
-                DEFAULT_LENGTHS,
-            ),
+            BenchmarkModel::Uri(uri) => self.subject("spec.model.uri", uri, DEFAULT_LENGTHS),
             BenchmarkModel::TrainingRef(reference) => {
                 let training = trainings
                     .iter()
@@ -38,11 +47,7 @@ impl Reader<'_> {
                 });
                 match training.map(|training| training.spec.export.as_ref()) {
                     Some(Some(export)) => {
-                        return (
-                            self.input("spec.export.uri", &export.uri, FetchKind::Folder)
-                                .path,
-                            lengths,
-                        );
+                        return self.subject("spec.export.uri", &export.uri, lengths);
                     }
                     Some(None) => self.refuse(
                         "spec.model.trainingRef",
@@ -53,8 +58,16 @@ impl Reader<'_> {
                         format!("SpladeTraining {} is not in the file", reference.name),
                     ),
                 }
-                (PathBuf::new(), lengths)
+                Subject::default()
             }
+        }
+    }
+
+    fn subject(&mut self, field: &str, uri: &StorageUri, lengths: (usize, usize)) -> Subject {
+        Subject {
+            folder: self.input(field, uri, FetchKind::Folder).path,
+            published: uri.is_s3().then(|| self.location(field, uri)),
+            lengths,
         }
     }
 
@@ -63,9 +76,9 @@ impl Reader<'_> {
         at: &str,
         name: &str,
         spec: &BenchmarkSpec,
-        model: PathBuf,
-        (query_max_length, document_max_length): (usize, usize),
+        subject: Subject,
     ) -> PlannedBenchmark {
+        let (query_max_length, document_max_length) = subject.lengths;
         let mut unsupported = |field: &str, is_set: bool, what: &str| {
             if is_set {
                 self.refuse(
@@ -124,7 +137,7 @@ impl Reader<'_> {
                     document_max_length,
                     query_top_k: spec.sparse.query_top_k.map(|top| top as usize),
                 }),
-            model,
+            model: subject.folder,
             mask_special_tokens: false,
             primary_metric: metric(spec.primary_metric),
         };
@@ -132,6 +145,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             plan,
             fetches: std::mem::take(&mut self.fetches),
+            publish: subject.published,
             wants_gpu: wants_gpu(&spec.pod.device_resource),
         }
     }

@@ -56,6 +56,8 @@ pub struct PlannedBenchmark {
     pub plan: BenchmarkPlan,
     /// What it needs from object storage.
     pub fetches: Vec<Fetch>,
+    /// Where its model lies in object storage, if it does: its report goes beside it.
+    pub publish: Option<Location>,
     /// Encode on a GPU if there is one.
     pub wants_gpu: bool,
 }
@@ -118,14 +120,9 @@ fn plan(resources: &[Resource], with_benchmarks: bool) -> Result<Job, Vec<Resolv
                 with_benchmarks,
                 errors: &mut errors,
             };
-            let (model, lengths) = reader.benchmark_model(&benchmark.spec.model, &trainings);
-            job.benchmarks.push(reader.benchmark(
-                "spec",
-                &name,
-                &benchmark.spec.plan,
-                model,
-                lengths,
-            ));
+            let model = reader.benchmark_model(&benchmark.spec.model, &trainings);
+            let planned = reader.benchmark("spec", &name, &benchmark.spec.plan, model);
+            job.benchmarks.push(planned);
         }
     }
     if errors.is_empty() {

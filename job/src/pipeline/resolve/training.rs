@@ -1,6 +1,6 @@
 //! A SpladeTraining as a plan, with its export and its benchmarks.
 
-use super::benchmark::metric;
+use super::benchmark::{Subject, metric};
 use super::{FetchKind, PlannedTraining, Reader, recipe, wants_gpu};
 use crate::export::ExportPlan;
 use crate::model::StoredKind;
@@ -69,10 +69,14 @@ impl Reader<'_> {
             spec.data.query_max_length as usize,
             spec.data.document_max_length as usize,
         );
-        let model = export
-            .as_ref()
-            .map(|export| export.folder.clone())
-            .unwrap_or_default();
+        let subject = Subject {
+            folder: export
+                .as_ref()
+                .map(|export| export.folder.clone())
+                .unwrap_or_default(),
+            published: publish.clone(),
+            lengths,
+        };
         let with_benchmarks = self.with_benchmarks;
         let benchmarks = spec
             .benchmarks
@@ -85,8 +89,7 @@ impl Reader<'_> {
                     &format!("spec.benchmarks[{index}]"),
                     &name,
                     &benchmark.plan,
-                    model.clone(),
-                    lengths,
+                    subject.clone(),
                 )
             })
             .collect();

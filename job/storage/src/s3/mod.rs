@@ -65,6 +65,11 @@ impl Storage for S3Storage {
             .block_on(self.bucket.put_bytes(key, bytes.into()))
     }
 
+    fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StorageError> {
+        self.runtime
+            .block_on(self.bucket.put_new(key, bytes.into()))
+    }
+
     fn put_file(&self, key: &str, path: &Path) -> Result<Transferred, StorageError> {
         self.runtime.block_on(self.bucket.put_file(key, path))
     }

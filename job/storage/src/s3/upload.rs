@@ -5,10 +5,12 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use bytes::Bytes;
 
 use super::body;
 use super::bucket::Bucket;
+use super::failure;
 use crate::sha256::Tally;
 use crate::{StorageError, Transferred};
 
@@ -19,6 +21,20 @@ impl Bucket {
     pub(super) async fn put_bytes(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
         let key = self.location.full_key(self.key(key)?);
         self.put_whole(&key, bytes).await
+    }
+
+    /// Whether the object is new: a conditional write. A server that knows none of these is an error, because a claim
+    /// that is no claim would let two runs write to one place.
+    pub(super) async fn put_new(&self, key: &str, bytes: Bytes) -> Result<bool, StorageError> {
+        let key = self.location.full_key(self.key(key)?);
+        let began = Instant::now();
+        let sent = self.put_object(&key, bytes).if_none_match("*").send().await;
+        match sent {
+            Ok(_) => Ok(true),
+            // There is an object, or another one is being written to this key at this moment.
+            Err(error) if matches!(failure::status(&error), Some(409 | 412)) => Ok(false),
+            Err(error) => Err(self.failed(&key, began)(error)),
+        }
     }
 
     pub(super) async fn put_file(
@@ -39,6 +55,12 @@ impl Bucket {
 
     async fn put_whole(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
         let began = Instant::now();
+        let sent = self.put_object(key, bytes).send().await;
+        sent.map_err(self.failed(key, began))?;
+        Ok(())
+    }
+
+    fn put_object(&self, key: &str, bytes: Bytes) -> PutObjectFluentBuilder {
         self.client()
             .put_object()
             .bucket(self.name())
@@ -46,10 +68,6 @@ impl Bucket {
             .set_checksum_algorithm(self.checksum())
             .set_checksum_crc32(self.crc32(&bytes))
             .body(body::stream(bytes))
-            .send()
-            .await
-            .map_err(self.failed(key, began))?;
-        Ok(())
     }
 }
 

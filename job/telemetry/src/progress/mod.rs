@@ -44,6 +44,8 @@ pub struct TrainingStart {
     pub attempt: u32,
     /// Ranks that train together.
     pub world_size: u32,
+    /// The checkpoint that it continues from.
+    pub resumed_from: Option<String>,
     /// Optimizer steps done by earlier attempts.
     pub step: u64,
     /// Optimizer steps of the whole training.
@@ -86,6 +88,7 @@ impl Progress {
             phase: Phase::Preparing,
             attempt: training.attempt,
             world_size: training.world_size,
+            resumed_from: training.resumed_from,
             step: training.step,
             total_steps: training.total_steps,
             ..ProgressReport::default()
@@ -143,7 +146,7 @@ impl Progress {
             time: Timestamp::now(),
         };
         let mut state = self.state();
-        state.report.last_checkpoint = Some(record);
+        state.report.checkpoint = Some(record);
         state.last_sign_of_life = Instant::now();
     }
 

@@ -47,7 +47,10 @@ pub struct ProgressReport {
     pub estimated_completion_time: Option<Timestamp>,
     /// The newest complete checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_checkpoint: Option<CheckpointRecord>,
+    pub checkpoint: Option<CheckpointRecord>,
+    /// The checkpoint that this attempt continued from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_from: Option<String>,
     /// The last evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<EvaluationRecord>,

@@ -170,27 +170,13 @@ const METRICS: [Metric; 26] = [
         "checkpoint_step",
         None,
         "Optimizer steps behind the newest checkpoint.",
-        |now| {
-            optional(
-                now.report
-                    .last_checkpoint
-                    .as_ref()
-                    .map(|last| last.step as f64),
-            )
-        },
+        |now| optional(now.report.checkpoint.as_ref().map(|last| last.step as f64)),
     ),
     gauge(
         "checkpoint_timestamp",
         Some("seconds"),
         "Unix time at which the newest checkpoint was complete.",
-        |now| {
-            optional(
-                now.report
-                    .last_checkpoint
-                    .as_ref()
-                    .map(|last| unix(last.time)),
-            )
-        },
+        |now| optional(now.report.checkpoint.as_ref().map(|last| unix(last.time))),
     ),
     gauge(
         "evaluation",
