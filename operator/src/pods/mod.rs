@@ -1,0 +1,1 @@
+//! What a Job and its pods say about an attempt.
