@@ -24,12 +24,14 @@ pub enum Effect {
     /// Deletes what belongs to one attempt: first what the pods need, last the Job with its pods. What is not
     /// there is no error.
     DeleteAttempt(AttemptObjects),
-    /// Deletes a pod at once, without waiting for its node. Not there is no error.
-    ForceDeletePod {
+    /// Deletes a pod. Not there is no error.
+    DeletePod {
         /// Name of the pod.
         name: String,
         /// Only this pod, not a namesake.
         uid: String,
+        /// Without waiting for its node to confirm (grace period 0).
+        at_once: bool,
     },
     /// Deletes the resource itself, in the foreground.
     DeleteOwner {

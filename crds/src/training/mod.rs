@@ -34,8 +34,8 @@ pub use optimizer::{
 };
 pub use run_policy::{BackoffSpec, RunPolicySpec};
 pub use status::{
-    ActiveDimensions, AttemptCause, AttemptStatus, CheckpointStatus, LastFailure, ModelStatus,
-    ProgressStatus, RestartCounts, SpladeTrainingStatus, TrainingBenchmarkStatus,
+    ActiveDimensions, AttemptCause, AttemptStatus, CheckpointStatus, ExportStatus, LastFailure,
+    ModelStatus, ProgressStatus, RestartCounts, SpladeTrainingStatus, TrainingBenchmarkStatus,
 };
 pub use telemetry::TelemetrySpec;
 
