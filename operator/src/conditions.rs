@@ -19,6 +19,11 @@ pub enum Truth {
 }
 
 impl Truth {
+    /// True or false.
+    pub fn of(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+
     /// The value of a condition's `status`.
     pub fn name(self) -> &'static str {
         match self {
