@@ -83,3 +83,17 @@ pub struct Notice {
     /// For a person, at most 1000 bytes.
     pub note: String,
 }
+
+/// The longest note of an Event, in bytes.
+const LONGEST_NOTE: usize = 1000;
+
+impl Notice {
+    /// An Event whose note is cut to what the API server accepts.
+    pub fn new(severity: Severity, reason: &'static str, note: &str) -> Self {
+        Self {
+            severity,
+            reason,
+            note: note[..note.floor_char_boundary(LONGEST_NOTE)].into(),
+        }
+    }
+}

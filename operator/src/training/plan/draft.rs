@@ -23,8 +23,6 @@ const CONDITIONS: [ConditionType; 9] = [
     ConditionType::Benchmarked,
     ConditionType::ResourcesReleased,
 ];
-/// The longest note of an Event, in bytes.
-const LONGEST_NOTE: usize = 1000;
 
 /// A decision in the making.
 pub(super) struct Draft<'a> {
@@ -128,13 +126,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn publish(&mut self, severity: Severity, reason: &'static str, note: String) {
-        let mut note = note;
-        note.truncate(note.floor_char_boundary(LONGEST_NOTE));
-        self.effects.push(Effect::Publish(Notice {
-            severity,
-            reason,
-            note,
-        }));
+        let notice = Notice::new(severity, reason, &note);
+        self.effects.push(Effect::Publish(notice));
     }
 
     pub(super) fn decide(mut self) -> Decision<SpladeTrainingStatus> {
