@@ -25,6 +25,11 @@ pub fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.as_second() - from.as_second()).unwrap_or(0)
 }
 
+/// Whole seconds that lie between two times, whichever comes first.
+pub fn seconds_apart(one: Timestamp, other: Timestamp) -> u64 {
+    one.as_second().abs_diff(other.as_second())
+}
+
 /// How long to wait for a time; one second at least, so that a clock that differs a little causes no hot loop.
 pub fn until(now: Timestamp, then: Timestamp) -> Duration {
     Duration::from_secs(seconds_between(now, then).max(1))

@@ -90,8 +90,11 @@ impl Life<'_> {
         judge: impl FnOnce(&Standing, &AttemptStatus) -> Option<Failure>,
     ) -> (Step, Release) {
         let gang = self.gang(record.number);
+        if record.job_uid.is_none() {
+            record.job_uid = gang.job.and_then(|job| job.metadata.uid.clone());
+        }
         let standing = Standing::of(&gang, record, self.now);
-        self.note(record, &gang, &standing);
+        self.note(record, &standing);
         let failure = match &standing {
             Standing::Succeeded(message) => match judge(&standing, record) {
                 Some(failure) => Some(failure),
@@ -118,10 +121,7 @@ impl Life<'_> {
     }
 
     /// Writes down what the cluster shows of an attempt for the first time.
-    fn note(&self, record: &mut AttemptStatus, gang: &Gang<'_>, standing: &Standing) {
-        if record.job_uid.is_none() {
-            record.job_uid = gang.job.and_then(|job| job.metadata.uid.clone());
-        }
+    fn note(&self, record: &mut AttemptStatus, standing: &Standing) {
         match standing {
             Standing::Starting(start) => self.start.note(record, start, self.now),
             Standing::Running => {

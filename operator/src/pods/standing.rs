@@ -128,7 +128,8 @@ fn failed_unseen(gang: &Gang<'_>, now: Timestamp) -> Option<Standing> {
         .last_transition_time
         .as_ref()
         .map_or(now, |time| time.0);
-    if now < time::later(since, NEWS_SECONDS) {
+    // However far a clock was set back, the wait is short.
+    if time::seconds_apart(since, now) < NEWS_SECONDS {
         return Some(Standing::Unclear);
     }
     let text = failed.message.clone().unwrap_or_default();
