@@ -53,6 +53,7 @@ pub use telemetry::TelemetrySpec;
     shortname = "spltrain",
     category = "splade",
     namespaced,
+    selectable = ".status.state",
     status = "SpladeTrainingStatus",
     derive = "PartialEq",
     doc = "SpladeTraining trains a SPLADE model on a gang of pods, resumes by itself after a failure, exports the model and benchmarks it.",

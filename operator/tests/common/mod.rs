@@ -1,6 +1,7 @@
 //! A small cluster: it keeps what the operator writes and does what Kubernetes does with it.
 #![allow(dead_code, clippy::unwrap_used)] // each test binary uses its own part
 
+pub mod cluster;
 pub mod life;
 pub mod manifest;
 pub mod pods;
