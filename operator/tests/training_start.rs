@@ -189,6 +189,9 @@ fn a_queue_that_takes_the_pods_back_is_a_preemption() {
     assert_eq!(world.status().state, Some(DisplayState::Running));
     world.jobs[0].spec.as_mut().unwrap().suspend = Some(true);
     world.reconcile();
+    assert_eq!(world.last_attempt().cause, None, "its pods still run");
+    world.settle(false);
+    world.reconcile();
     assert_eq!(world.last_attempt().reason.as_deref(), Some("Preempted"));
 }
 

@@ -212,7 +212,7 @@ impl Life<'_> {
         let mut release = self.attempts.release(Keep::Nothing, self.now);
         if self.gang(number).job.is_none() {
             let name = names::of_attempt(self.attempts.component, self.attempts.owner, number);
-            let objects = self.attempts.objects(name, None);
+            let objects = self.attempts.objects(name);
             release.effects.push(Effect::DeleteAttempt(objects));
         }
         release

@@ -2,7 +2,9 @@
 
 use crate::effect::{AttemptObjects, Effect, PodGroupApi};
 use crate::labels::{self, Component};
+use crate::objects::pod_group_of;
 use crate::pods::{Gang, PodView};
+use crate::settings::ClusterOffers;
 use crate::time;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -47,8 +49,10 @@ pub struct Attempts<'a> {
     pub jobs: &'a [Arc<Job>],
     /// Pods with the owner's label.
     pub pods: &'a [Arc<Pod>],
-    /// PodGroup that each attempt has.
+    /// PodGroup of an attempt that begins now.
     pub pod_group: Option<PodGroupApi>,
+    /// Scheduler interfaces of the cluster.
+    pub offers: ClusterOffers,
 }
 
 impl Attempts<'_> {
@@ -89,8 +93,11 @@ impl Attempts<'_> {
         }
         release.held.push(format!("Job {name}"));
         if job.metadata.deletion_timestamp.is_none() {
-            let objects = self.objects(name.clone(), Some((name, uid)));
-            release.effects.push(Effect::DeleteAttempt(objects));
+            release.effects.push(Effect::DeleteAttempt(AttemptObjects {
+                pod_group: pod_group_of(job, &self.offers).map(|api| (api, name.clone())),
+                job: Some((name.clone(), uid)),
+                ..self.objects(name)
+            }));
         }
     }
 
@@ -116,13 +123,13 @@ impl Attempts<'_> {
         }
     }
 
-    /// Everything that belongs to the attempt of this name.
-    pub fn objects(&self, name: String, job: Option<(String, String)>) -> AttemptObjects {
+    /// What belongs to the attempt of this name, its Job apart.
+    pub fn objects(&self, name: String) -> AttemptObjects {
         AttemptObjects {
             service: (self.component == Component::Training).then(|| name.clone()),
             pod_group: self.pod_group.map(|api| (api, name.clone())),
             config_map: name,
-            job,
+            job: None,
         }
     }
 

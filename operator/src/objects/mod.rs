@@ -12,7 +12,7 @@ pub use job::build as job;
 pub use manifest::{MANIFEST_FOLDER, build as config_map};
 pub use object::Object;
 pub use pod::PodPlan;
-pub use scheduler::{KUEUE_QUEUE, pod_group, pod_group_api};
+pub use scheduler::{KUEUE_QUEUE, pod_group, pod_group_api, pod_group_of};
 pub use service::{MASTER_PORT, STATUS_PORT, build as service};
 pub use volumes::{RESERVED_PREFIX, is_at};
 

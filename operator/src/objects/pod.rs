@@ -54,6 +54,8 @@ impl PodPlan<'_> {
             resources: Some(self.resources()),
             volume_mounts: Some(mounts),
             security_context: Some(container_security()),
+            // A program that dies without a word leaves the end of its log.
+            termination_message_policy: Some("FallbackToLogsOnError".into()),
             ports: (attempt.component == Component::Training).then(|| {
                 vec![
                     port("metrics", STATUS_PORT),

@@ -3,7 +3,7 @@
 use super::Attempt;
 use crate::effect::PodGroupApi;
 use crate::settings::ClusterOffers;
-use k8s_openapi::api::batch::v1::JobSpec;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::PodSchedulingGroup;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
@@ -27,6 +27,17 @@ pub fn pod_group_api(scheduler: &SchedulerSpec, offers: &ClusterOffers) -> Optio
         SchedulerType::Volcano => Some(PodGroupApi::Volcano),
         SchedulerType::PodGroup => offers.pod_group.map(PodGroupApi::Native),
     }
+}
+
+/// Whose PodGroup the pods of a Job are in.
+pub fn pod_group_of(job: &Job, offers: &ClusterOffers) -> Option<PodGroupApi> {
+    let template = &job.spec.as_ref()?.template;
+    let annotations = template.metadata.as_ref()?.annotations.as_ref();
+    if annotations.is_some_and(|annotations| annotations.contains_key(VOLCANO_GROUP)) {
+        return Some(PodGroupApi::Volcano);
+    }
+    template.spec.as_ref()?.scheduling_group.as_ref()?;
+    offers.pod_group.map(PodGroupApi::Native)
 }
 
 /// The PodGroup that makes the pods of an attempt start together or not at all.

@@ -104,15 +104,16 @@ fn root_failure(gang: &Gang<'_>, before: Option<Timestamp>) -> Option<Failure> {
 }
 
 fn held_back(gang: &Gang<'_>, record: &AttemptStatus) -> Standing {
-    let has_begun = record.running_time.is_some() || !gang.pods.is_empty();
-    if has_begun {
-        Standing::Failed(Failure::infrastructure(
-            "Preempted",
-            "the Job was suspended by its queue",
-        ))
-    } else {
-        Standing::Queued
+    let taken_away = gang.pods.iter().any(|pod| pod.leaves_by().is_some());
+    if taken_away || (record.running_time.is_some() && gang.pods.is_empty()) {
+        let text = "the Job was suspended by its queue";
+        return Standing::Failed(Failure::infrastructure("Preempted", text));
     }
+    if gang.pods.is_empty() {
+        return Standing::Queued;
+    }
+    // News of the pods came before the news that the Job may run, or before they are taken away.
+    running(gang)
 }
 
 fn deadline(gang: &Gang<'_>) -> Option<Failure> {

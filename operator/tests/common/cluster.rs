@@ -173,6 +173,7 @@ impl Cluster {
             }
             let size = spec.completions.unwrap();
             if spec.suspend == Some(true) {
+                moved |= self.take_back(index);
                 continue;
             }
             if job.status.is_none() {
@@ -208,6 +209,18 @@ impl Cluster {
                 self.note(index, "Complete");
                 moved = true;
             }
+        }
+        moved
+    }
+
+    /// A Job that is suspended loses its pods, and may begin anew.
+    fn take_back(&mut self, job: usize) -> bool {
+        let (name, now) = (self.jobs[job].metadata.name.clone().unwrap(), self.now);
+        self.jobs[job].status = None;
+        let mut moved = false;
+        for pod in self.pods_of(&name).filter(|pod| pods::may_run(pod)) {
+            moved |= pod.metadata.deletion_timestamp.is_none();
+            pods::delete(pod, 300, now);
         }
         moved
     }
@@ -312,6 +325,7 @@ impl Cluster {
                 .find(|job| job.metadata.uid.as_ref() == Some(owner));
             let counted = job.is_none_or(|job| {
                 job.metadata.deletion_timestamp.is_some()
+                    || job.spec.as_ref().unwrap().suspend == Some(true)
                     || has(job, &["FailureTarget", "Failed", "Complete"])
             });
             pod.metadata.deletion_timestamp.is_none() || pods::may_run(pod) || !counted

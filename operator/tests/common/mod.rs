@@ -4,6 +4,7 @@
 pub mod cluster;
 pub mod life;
 pub mod manifest;
+pub mod objects;
 pub mod pods;
 pub mod world;
 

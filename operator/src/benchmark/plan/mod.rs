@@ -53,6 +53,7 @@ impl<'a> Draft<'a> {
             jobs: &self.observed.jobs,
             pods: &self.observed.pods,
             pod_group: None,
+            offers: self.observed.offers,
         }
     }
 

@@ -110,6 +110,7 @@ impl<'a> Draft<'a> {
             jobs: &observed.jobs,
             pods: &observed.pods,
             pod_group: objects::pod_group_api(&scheduler, &observed.offers),
+            offers: observed.offers,
         }
     }
 

@@ -70,7 +70,7 @@ impl Draft<'_> {
         );
     }
 
-    fn between_attempts(&mut self, reason: &str, message: &str) {
+    pub(super) fn between_attempts(&mut self, reason: &str, message: &str) {
         let state = match self.last_attempt() {
             Some(_) => DisplayState::Restarting,
             None => DisplayState::Pending,

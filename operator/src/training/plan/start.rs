@@ -104,9 +104,10 @@ impl<'a> Draft<'a> {
     /// Shows what holds the training up until somebody changes something.
     pub(super) fn stuck(&mut self, reason: &str, message: &str) {
         let seen = holds_for(&self.status.conditions, reason);
-        self.status.state.get_or_insert(DisplayState::Pending);
+        if !self.is_trained() {
+            self.between_attempts(reason, message);
+        }
         self.set(ConditionType::Progressing, Truth::False, reason, message);
-        self.no_pods();
         if !seen {
             self.publish(Severity::Warning, "CannotProceed", message.to_owned());
         }
