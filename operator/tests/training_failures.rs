@@ -269,3 +269,89 @@ fn only_ten_attempts_are_kept() {
         .collect();
     assert_eq!(numbers, (4..=13).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_pod_that_failed_by_itself_is_named_before_those_that_followed() {
+    let (world, cause, reason) = after(|world| {
+        let now = world.now;
+        let lost = r#"{"outcome":"NodeLost","exitCode":75}"#;
+        pods::exit(world.pod("tiny-a1-1"), 75, "Error", lost, now);
+        world.advance(1);
+        let now = world.now;
+        pods::exit(world.pod("tiny-a1-0"), 70, "Error", "", now);
+    });
+    assert_eq!(
+        (cause, reason.as_str()),
+        (AttemptCause::Application, "ProgramFailed")
+    );
+    let failure = world.status().last_failure.unwrap();
+    assert_eq!(failure.pod_name.as_deref(), Some("tiny-a1-0"));
+}
+
+#[test]
+fn pods_that_the_job_deletes_are_not_why_it_failed() {
+    let (_, _, reason) = after(|world| {
+        let now = world.now;
+        world.lost.insert("tiny-a1-0".into());
+        let lost = r#"{"outcome":"NodeLost","exitCode":75}"#;
+        pods::exit(world.pod("tiny-a1-1"), 75, "Error", lost, now);
+    });
+    assert_eq!(reason, "NodeLost");
+}
+
+#[test]
+fn a_pod_that_is_gone_without_a_trace_is_named_so() {
+    let mut world = running(json!({}));
+    world
+        .pods
+        .retain(|pod| pod.metadata.name.as_deref() != Some("tiny-a1-1"));
+    world.settle(true);
+    world.pods.clear();
+    world.reconcile();
+    assert_eq!(
+        world.last_attempt().cause,
+        None,
+        "news of the pods may be on their way"
+    );
+    let wait = world.plan().requeue_after.unwrap();
+    assert_eq!(wait.as_secs(), 5);
+    world.advance(5);
+    world.reconcile();
+    assert_eq!(world.last_attempt().reason.as_deref(), Some("PodLost"));
+}
+
+#[test]
+fn pods_without_a_job_are_deleted_and_waited_for() {
+    let mut world = running(json!({}));
+    world.jobs.clear();
+    world.reconcile();
+    assert_eq!(world.last_attempt().reason.as_deref(), Some("JobDeleted"));
+    world.lost.insert("tiny-a1-0".into());
+    world.advance(60);
+    world.go();
+    assert_eq!(world.status().attempt, Some(1));
+    assert!(world.pod("tiny-a1-0").metadata.deletion_timestamp.is_some());
+    let wait = world.plan().requeue_after.unwrap();
+    assert_eq!(
+        wait.as_secs(),
+        330,
+        "the time that the pod has, and that its node may be late"
+    );
+    world.lost.clear();
+    world.settle(true);
+    world.go();
+    assert_eq!(world.status().attempt, Some(2));
+}
+
+#[test]
+fn pods_of_a_namesake_are_not_those_of_the_attempt() {
+    let mut world = running(json!({}));
+    let now = world.now;
+    let mut other = world.pod("tiny-a1-0").clone();
+    other.metadata.name = Some("tiny-a1-0-old".into());
+    other.metadata.owner_references.as_mut().unwrap()[0].uid = "of another Job".into();
+    pods::exit(&mut other, 65, "Error", "", now);
+    world.pods.push(other);
+    world.reconcile();
+    assert_eq!(world.last_attempt().cause, None);
+}

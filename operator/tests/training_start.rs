@@ -184,6 +184,15 @@ fn a_queue_that_takes_the_pods_back_is_a_preemption() {
         "no clock runs in the queue"
     );
     world.jobs[0].spec.as_mut().unwrap().suspend = Some(false);
+    world.settle(false);
+    world.reconcile();
+    assert_eq!(world.status().state, Some(DisplayState::Starting));
+    let wait = world.plan().requeue_after.unwrap();
+    assert_eq!(
+        wait.as_secs(),
+        50,
+        "the start counts from when the queue lets go"
+    );
     world.settle(true);
     world.go();
     assert_eq!(world.status().state, Some(DisplayState::Running));
@@ -226,6 +235,26 @@ fn a_chained_training_waits_for_the_model_before_it() {
     assert!(
         format!("{objects:?}").contains(r#"\"initFrom\": {\n      \"uri\": \"s3://models/tiny\""#),
         "{objects:?}"
+    );
+}
+
+#[test]
+fn a_chained_training_keeps_its_weights_when_the_one_before_it_is_gone() {
+    let mut world = World::new(training(
+        json!({"initFrom": {"trainingRef": {"name": "phase-1"}}}),
+    ));
+    world.init_from = InitFromTraining::Found(Arc::new(exported(json!({})).training.clone()));
+    world.go();
+    world.init_from = InitFromTraining::Missing;
+    world.finish("tiny-a1", 75, "");
+    world.settle(true);
+    world.go();
+    world.advance(60);
+    world.go();
+    let status = world.status();
+    assert_eq!(
+        (status.attempt, status.state),
+        (Some(2), Some(DisplayState::Running))
     );
 }
 
