@@ -1,7 +1,7 @@
 //! The operator of SpladeTraining and SpladeBenchmark.
 //!
 //! The core is pure: what is observed goes in, the new status and a list of effects come out
-//! ([`training::plan`], [`benchmark::plan`]). Reading from and writing to the cluster happens around it.
+//! (`training::plan`, `benchmark::plan`). Reading from and writing to the cluster happens around it.
 
 pub mod attempts;
 pub mod benchmark;

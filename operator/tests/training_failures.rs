@@ -334,8 +334,8 @@ fn pods_without_a_job_are_deleted_and_waited_for() {
     let wait = world.plan().requeue_after.unwrap();
     assert_eq!(
         wait.as_secs(),
-        330,
-        "the time that the pod has, and that its node may be late"
+        270,
+        "what is left to the pod, and its node may be late"
     );
     world.lost.clear();
     world.settle(true);
