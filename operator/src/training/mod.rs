@@ -1,6 +1,7 @@
 //! SpladeTraining: what is observed, and what follows from it.
 
 pub mod build;
+mod dereference;
 pub mod observed;
 pub mod plan;
 pub mod progress;
