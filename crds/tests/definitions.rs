@@ -6,7 +6,7 @@
 use std::fs;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use splade_crds::schema::{benchmark_spec, custom_resource_definitions, leaf_paths, training_spec};
 
@@ -29,6 +29,21 @@ fn client_side_apply_can_carry_the_definitions() {
     for definition in custom_resource_definitions() {
         assert!(serde_json::to_string(&definition).unwrap().len() < 256 * 1024);
     }
+}
+
+#[test]
+fn objects_can_be_selected_by_state_and_data_set() {
+    let selectable = |definition: &CustomResourceDefinition| -> Vec<String> {
+        let fields = definition.spec.versions[0].selectable_fields.clone();
+        let fields = fields.unwrap_or_default();
+        fields.into_iter().map(|field| field.json_path).collect()
+    };
+    let [trainings, benchmarks] = custom_resource_definitions();
+    assert_eq!(selectable(&trainings), [".status.state"]);
+    assert_eq!(
+        selectable(&benchmarks),
+        [".status.state", ".spec.dataset.name"]
+    );
 }
 
 /// Calls `visit` with every schema below `schema` and its path.

@@ -27,6 +27,8 @@ use crate::storage_uri::StorageUri;
     shortname = "splbench",
     category = "splade",
     namespaced,
+    selectable = ".status.state",
+    selectable = ".spec.dataset.name",
     status = "SpladeBenchmarkStatus",
     derive = "PartialEq",
     doc = "SpladeBenchmark measures BM25, sparse, semantic and hybrid retrieval of one model on one data set.",

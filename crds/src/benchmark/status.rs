@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Analyzer, Method};
 use crate::condition::DisplayState;
-use crate::training::ActiveDimensions;
+use crate::training::{ActiveDimensions, AttemptStatus, LastFailure, RestartCounts};
 
 /// What the operator reports about a benchmark. Real numbers are strings; metrics go from 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,18 @@ pub struct SpladeBenchmarkStatus {
     /// One word for `kubectl get`, derived from the conditions; programs read the conditions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<DisplayState>,
+    /// The last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<AttemptStatus>,
+    /// Restarts so far, by whose fault they were.
+    pub restarts: RestartCounts,
+    /// The last failure of an attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastFailure>,
+    /// Folder of the model that is measured, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub model_uri: Option<String>,
     /// Size of the data set as searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<DatasetStatus>,

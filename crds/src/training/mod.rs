@@ -34,8 +34,8 @@ pub use optimizer::{
 };
 pub use run_policy::{BackoffSpec, RunPolicySpec};
 pub use status::{
-    ActiveDimensions, AttemptCause, AttemptStatus, CheckpointStatus, LastFailure, ModelStatus,
-    ProgressStatus, RestartCounts, SpladeTrainingStatus, TrainingBenchmarkStatus,
+    ActiveDimensions, AttemptCause, AttemptStatus, CheckpointStatus, ExportStatus, LastFailure,
+    ModelStatus, ProgressStatus, RestartCounts, SpladeTrainingStatus, TrainingBenchmarkStatus,
 };
 pub use telemetry::TelemetrySpec;
 
@@ -53,6 +53,7 @@ pub use telemetry::TelemetrySpec;
     shortname = "spltrain",
     category = "splade",
     namespaced,
+    selectable = ".status.state",
     status = "SpladeTrainingStatus",
     derive = "PartialEq",
     doc = "SpladeTraining trains a SPLADE model on a gang of pods, resumes by itself after a failure, exports the model and benchmarks it.",

@@ -38,7 +38,8 @@ fn masked() -> bool {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = union)]
 pub enum InitFrom {
-    /// The final weights of another SpladeTraining; this one waits until that one has succeeded.
+    /// The final weights of another SpladeTraining: its exported model, or its last checkpoint when it exports none.
+    /// This one waits until they are there, and fails when that one fails.
     TrainingRef(LocalReference),
     /// A folder with model.safetensors: a checkpoint or an exported model.
     Uri(StorageUri),

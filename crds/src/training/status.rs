@@ -45,6 +45,13 @@ pub struct SpladeTrainingStatus {
     /// The newest complete checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointStatus>,
+    /// Weights that the first attempt starts from, when `spec.initFrom` names a training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub initial_weights: Option<String>,
+    /// The export, once the training is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportStatus>,
     /// The exported model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelStatus>,
@@ -61,9 +68,20 @@ pub struct SpladeTrainingStatus {
     /// When the first attempt was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
+    /// Since when the clock of runPolicy.activeDeadlineSeconds stands still, because the training is suspended or
+    /// waits in a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_time: Option<Time>,
+    /// Seconds that the clock has stood still before.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub paused_seconds: u64,
     /// When the training ended, with or without success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<Time>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why an attempt ended.
@@ -82,6 +100,8 @@ pub enum AttemptCause {
     Infrastructure,
     /// Held back by runPolicy.suspend; counts against nothing.
     Suspended,
+    /// runPolicy.activeDeadlineSeconds have passed; not tried again.
+    Deadline,
 }
 
 /// One attempt.
@@ -93,6 +113,10 @@ pub struct AttemptStatus {
     /// Why it ended; not set while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<AttemptCause>,
+    /// The cause in detail: one CamelCase word, for example OOMKilled or Preempted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub reason: Option<String>,
     /// Exit code of the first container that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
@@ -102,6 +126,19 @@ pub struct AttemptStatus {
     pub node: Option<String>,
     /// When the attempt was created.
     pub start_time: Time,
+    /// When all its pods ran first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_time: Option<Time>,
+    /// When it ended; its pods may take longer to leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Time>,
+    /// Since when a pod cannot start because of its configuration, for example its image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_time: Option<Time>,
+    /// Uid of its Job, once it has been seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub job_uid: Option<String>,
     /// Checkpoint that the attempt continued from; not set when it began at step 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -126,6 +163,8 @@ pub struct RestartCounts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressStatus {
+    /// Number of the attempt that reported.
+    pub attempt: u32,
     /// Current pass over the data, from 0.
     pub epoch: u32,
     /// Optimizer steps done.
@@ -133,8 +172,9 @@ pub struct ProgressStatus {
     /// Optimizer steps of the whole training.
     pub total_steps: u64,
     /// Loss, averaged since the last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
-    pub loss: String,
+    pub loss: Option<String>,
     /// Mean number of non-zero weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_dimensions: Option<ActiveDimensions>,
@@ -149,6 +189,8 @@ pub struct ProgressStatus {
     /// When the training is expected to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_completion_time: Option<Time>,
+    /// When the step last changed, or was not due because of an evaluation; a stall is counted from here.
+    pub step_time: Time,
     /// When rank 0 last reported.
     pub last_reported: Time,
 }
@@ -178,6 +220,17 @@ pub struct CheckpointStatus {
     pub time: Time,
 }
 
+/// The export of the finished model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportStatus {
+    /// The last attempt at it.
+    pub attempt: AttemptStatus,
+    /// Restarts so far, by whose fault they were.
+    #[serde(default)]
+    pub restarts: RestartCounts,
+}
+
 /// An exported model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -197,7 +250,10 @@ pub struct TrainingBenchmarkStatus {
     /// Name of the entry in spec.benchmarks.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// The primary metric of each method; not set until the benchmark has ended.
+    /// Whether it has succeeded; not set until the benchmark has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded: Option<bool>,
+    /// The primary metric of each method; not set unless the benchmark has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<BenchmarkSummary>,
 }

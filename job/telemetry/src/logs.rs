@@ -15,15 +15,23 @@ use tracing_subscriber::{Layer, fmt};
 /// What is logged without `RUST_LOG`. The S3 client tells at "info" where its credentials come from, over and over.
 const LEVELS: &str = "info,aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn";
 
-/// The layer that writes log lines. `RUST_LOG` chooses the level.
+/// The level that `RUST_LOG` chooses.
+pub(crate) fn level() -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS))
+}
+
+/// The layer that writes log lines.
 ///
 /// A JSON line carries the rank where there are several, and the trace and span that it belongs to: those of the
 /// thread, else those that this process was started by.
-pub(crate) fn layer<S>(started_by: SpanContext, rank: Rank) -> Box<dyn Layer<S> + Send + Sync>
+pub(crate) fn layer<S>(
+    started_by: SpanContext,
+    rank: Option<Rank>,
+    level: EnvFilter,
+) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS));
     // Spans are for the traces; their names before every line would only be noise.
     let filter = level.and(filter_fn(|metadata| metadata.target() != spans::TARGET));
     if std::io::stderr().is_terminal() {
@@ -38,7 +46,7 @@ where
     }
 }
 
-fn json<S>(started_by: SpanContext, rank: Rank) -> JsonLayer<S, fn() -> std::io::Stderr>
+fn json<S>(started_by: SpanContext, rank: Option<Rank>) -> JsonLayer<S, fn() -> std::io::Stderr>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -47,7 +55,7 @@ where
         .with_timer("timestamp", SystemTime)
         .with_level("level")
         .with_flattened_event();
-    if rank.has_company() {
+    if let Some(rank) = rank.filter(|rank| rank.has_company()) {
         layer.add_static_field("rank", rank.rank.into());
     }
     layer.add_multiple_dynamic_fields(move |_, _, writer| {

@@ -10,6 +10,12 @@ pub struct Rank {
 }
 
 impl Rank {
+    /// One process without others.
+    pub(crate) const ALONE: Self = Self {
+        rank: 0,
+        world_size: 1,
+    };
+
     /// From `RANK` and `WORLD_SIZE`; one process alone where they are not set, or are no numbers, which whoever joins
     /// the ranks refuses.
     pub fn from_environment() -> Self {

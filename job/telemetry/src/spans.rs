@@ -8,15 +8,18 @@
 //! | `evaluation` | measuring the model between two steps | `splade.step` |
 //! | `export` | writing the model | `splade.training.name`, `splade.model.uri` |
 //! | `benchmark` | measuring a model on one data set | `splade.dataset.name`, `splade.dataset.split` |
+//! | `reconcile` | the operator brings one object and the cluster together | `splade.resource.kind`, `splade.resource.name`, `k8s.namespace.name`, `error.type` |
 //!
 //! Work goes into a span by [`within`]. A thread that works for a span enters it by itself: what is current belongs to
 //! one thread.
 
+use crate::traces::started_by;
 use std::fmt::Display;
 use std::path::Path;
 use tracing::field::{Empty, display};
 use tracing::span::EnteredSpan;
 use tracing::{Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Target of every span that is exported; other libraries' spans are not.
 pub(crate) const TARGET: &str = "splade";
@@ -26,6 +29,10 @@ const DATASET_NAME: &str = "splade.dataset.name";
 const DATASET_SPLIT: &str = "splade.dataset.split";
 const EPOCH: &str = "splade.epoch";
 const MODEL_URI: &str = "splade.model.uri";
+const ERROR_TYPE: &str = "error.type";
+const NAMESPACE: &str = "k8s.namespace.name";
+const RESOURCE_KIND: &str = "splade.resource.kind";
+const RESOURCE_NAME: &str = "splade.resource.name";
 const STEP: &str = "splade.step";
 const TRAINING_NAME: &str = "splade.training.name";
 const STATUS_CODE: &str = "otel.status_code";
@@ -89,6 +96,32 @@ pub fn benchmark(dataset: &str, split: &str) -> Span {
         { DATASET_NAME } = dataset,
         { DATASET_SPLIT } = split
     )
+}
+
+/// One look of the operator at an object. It begins a trace of its own, since the work that it starts outlives it;
+/// `attempt`, the W3C trace context of that work, is linked.
+pub fn reconcile(kind: &str, namespace: &str, name: &str, attempt: Option<&str>) -> Span {
+    let span = info_span!(
+        target: TARGET,
+        parent: None,
+        "reconcile",
+        { RESOURCE_KIND } = kind,
+        { NAMESPACE } = namespace,
+        { RESOURCE_NAME } = name,
+        { ERROR_TYPE } = Empty,
+        { STATUS_CODE } = Empty,
+        { STATUS_DESCRIPTION } = Empty
+    );
+    if let Some(attempt) = attempt.and_then(started_by::span_context) {
+        span.add_link(attempt);
+    }
+    span
+}
+
+/// The work of a span has failed, for a reason out of a small set.
+pub fn failed(span: &Span, category: &str, error: impl Display) {
+    span.record(ERROR_TYPE, category);
+    fail(span, error);
 }
 
 /// Does `work` in `span`. An error or a panic becomes the status of the span.

@@ -4,7 +4,7 @@ mod metrics;
 mod routes;
 mod server;
 
-pub use server::{StatusServer, serve};
+pub use server::{StatusServer, serve, serve_with};
 
 use crate::progress::Progress;
 use crate::rank::Rank;

@@ -7,8 +7,11 @@ use super::StatusError;
 use super::routes::Routes;
 use crate::gpu::Gpus;
 use crate::progress::Progress;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -43,6 +46,24 @@ pub struct StatusServer {
 /// # Errors
 /// An address that cannot be had.
 pub fn serve(address: SocketAddr, progress: Progress) -> Result<StatusServer, StatusError> {
+    serve_with(address, move || {
+        let routes = Routes::new(progress, Gpus::open());
+        move |request: &Request<Incoming>| routes.answer(request)
+    })
+}
+
+/// Answers requests on `address` as the result of `routes` does, which is called on the server's own thread; port 0
+/// takes a free one.
+///
+/// # Errors
+/// An address that cannot be had.
+pub fn serve_with<A>(
+    address: SocketAddr,
+    routes: impl FnOnce() -> A + Send + 'static,
+) -> Result<StatusServer, StatusError>
+where
+    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + 'static,
+{
     let failed = |source| StatusError::Listen { address, source };
     let listener = std::net::TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
@@ -59,7 +80,7 @@ pub fn serve(address: SocketAddr, progress: Progress) -> Result<StatusServer, St
     let thread = std::thread::Builder::new()
         .name("status".to_owned())
         .spawn(move || {
-            let routes = Rc::new(Routes::new(progress, Gpus::open()));
+            let routes = Rc::new(routes());
             let work = LocalSet::new();
             work.block_on(&runtime, async {
                 tokio::select! {
@@ -93,7 +114,10 @@ impl Drop for StatusServer {
     }
 }
 
-async fn accept(listener: TcpListener, routes: Rc<Routes>) {
+async fn accept<A>(listener: TcpListener, routes: Rc<A>)
+where
+    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + 'static,
+{
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Never closed, so there is always a permit to wait for.
@@ -118,9 +142,12 @@ async fn accept(listener: TcpListener, routes: Rc<Routes>) {
 }
 
 /// One connection, one answer.
-async fn answer(stream: TcpStream, routes: Rc<Routes>) {
+async fn answer<A>(stream: TcpStream, routes: Rc<A>)
+where
+    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + 'static,
+{
     let service = service_fn(|request| {
-        let response = routes.answer(&request);
+        let response = routes(&request);
         async { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()

@@ -3,7 +3,7 @@
 mod collector;
 mod exporter;
 mod resource;
-mod started_by;
+pub(crate) mod started_by;
 
 use crate::logs;
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, reload};
@@ -67,28 +67,47 @@ type TraceLayer = Option<OpenTelemetryLayer<Registry, SdkTracer>>;
 /// Logging, progress, and a place for traces.
 pub struct Telemetry {
     service: Service,
-    rank: Rank,
+    /// None where this process is no rank of a training.
+    rank: Option<Rank>,
     started_by: Context,
     trace_layer: reload::Handle<TraceLayer, Registry>,
     progress: Progress,
 }
 
 impl Telemetry {
-    /// Starts logging for this process. Nothing is sent anywhere, and no thread is started.
+    /// Starts logging for a process of a training; `RUST_LOG` chooses the level. Nothing is sent anywhere, and no
+    /// thread is started.
     ///
     /// # Errors
     /// Another logger that is installed already.
     pub fn start(name: &'static str, version: &'static str) -> Result<Self, TryInitError> {
-        let rank = Rank::from_environment();
+        let service = Service { name, version };
+        Self::begin(service, Some(Rank::from_environment()), logs::level())
+    }
+
+    /// The same for a process that is no rank of a training.
+    ///
+    /// # Errors
+    /// Another logger that is installed already.
+    pub fn start_service(
+        name: &'static str,
+        version: &'static str,
+        level: EnvFilter,
+    ) -> Result<Self, TryInitError> {
+        Self::begin(Service { name, version }, None, level)
+    }
+
+    fn begin(service: Service, rank: Option<Rank>, level: EnvFilter) -> Result<Self, TryInitError> {
         let started_by = StartedBy::from_environment();
         let context = started_by.context();
         let (layer, trace_layer) = reload::Layer::new(None);
         let exported =
             filter_fn(|metadata| metadata.is_span() && metadata.target() == spans::TARGET)
                 .with_max_level_hint(LevelFilter::INFO);
+        let parent = context.span().span_context().clone();
         tracing_subscriber::registry()
             .with(layer.with_filter(exported))
-            .with(logs::layer(context.span().span_context().clone(), rank))
+            .with(logs::layer(parent, rank, level))
             .try_init()?;
         if matches!(started_by, StartedBy::Malformed) {
             tracing::warn!(
@@ -96,7 +115,7 @@ impl Telemetry {
             );
         }
         Ok(Self {
-            service: Service { name, version },
+            service,
             rank,
             started_by: context,
             trace_layer,
@@ -109,9 +128,9 @@ impl Telemetry {
         &self.progress
     }
 
-    /// Which process of a training this is.
+    /// Which process of a training this is; the only one where it is none.
     pub fn rank(&self) -> Rank {
-        self.rank
+        self.rank.unwrap_or(Rank::ALONE)
     }
 
     /// Sends the spans of this thread's work to a collector for as long as the result lives: to `endpoint`, else to

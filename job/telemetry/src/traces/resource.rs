@@ -15,7 +15,7 @@ pub(crate) struct Service {
 }
 
 /// Describes this process. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over what we know by ourselves.
-pub(super) fn describe(service: Service, rank: Rank) -> Resource {
+pub(super) fn describe(service: Service, rank: Option<Rank>) -> Resource {
     let own_name = std::env::var("OTEL_SERVICE_NAME").ok();
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))
@@ -25,9 +25,13 @@ pub(super) fn describe(service: Service, rank: Rank) -> Resource {
             KeyValue::new("host.arch", architecture()),
             KeyValue::new("os.type", OS),
             KeyValue::new("process.pid", i64::from(std::process::id())),
-            KeyValue::new("splade.rank", i64::from(rank.rank)),
-            KeyValue::new("splade.world_size", i64::from(rank.world_size)),
         ])
+        .with_attributes(rank.into_iter().flat_map(|rank| {
+            [
+                KeyValue::new("splade.rank", i64::from(rank.rank)),
+                KeyValue::new("splade.world_size", i64::from(rank.world_size)),
+            ]
+        }))
         .with_attributes(host_name().map(|name| KeyValue::new("host.name", name)))
         .with_detector(Box::new(EnvResourceDetector::new()))
         .with_attributes(

@@ -2,7 +2,7 @@
 
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 /// The W3C trace context in `TRACEPARENT` and `TRACESTATE`.
@@ -45,6 +45,17 @@ impl StartedBy {
             Self::Nobody | Self::Malformed => Context::new(),
         }
     }
+}
+
+/// The span that a W3C `traceparent` names; None where it is malformed.
+pub(crate) fn span_context(traceparent: &str) -> Option<SpanContext> {
+    let carrier = Carrier {
+        traceparent: Some(traceparent.to_owned()),
+        tracestate: None,
+    };
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    let span = context.span().span_context().clone();
+    span.is_valid().then_some(span)
 }
 
 /// The two headers, as environment variables carry them.

@@ -1,0 +1,68 @@
+//! What a kind of object has to say to be reconciled.
+
+use super::Context;
+use crate::api::CallError;
+use crate::cache::{Belongs, Key, Kind};
+use crate::effect::Decision;
+use crate::metrics::Metrics;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+
+/// A kind of object that is reconciled.
+pub trait Subject:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its status.
+    type Status: Clone + PartialEq + Send + Sync;
+    /// Which kind it is.
+    const KIND: Kind;
+    /// Name of the kind.
+    const NAME: &'static str;
+    /// Name of the kind in URLs.
+    const RESOURCE: &'static str;
+
+    /// Its status, if it has been looked at before.
+    fn status(&self) -> Option<&Self::Status>;
+
+    /// Replaces its status.
+    fn set_status(&mut self, status: Self::Status);
+
+    /// Conditions in a status.
+    fn conditions(status: &Self::Status) -> &Vec<Condition>;
+
+    /// Conditions in a status, to change.
+    fn conditions_mut(status: &mut Self::Status) -> &mut Vec<Condition>;
+
+    /// W3C trace context of the current attempt.
+    fn traceparent(&self) -> Option<&str>;
+
+    /// Counts what a status that has been written says that the one before did not.
+    fn count(before: Option<&Self::Status>, after: &Self::Status, metrics: &Metrics);
+
+    /// Gathers what the plan goes by, and asks the plan.
+    fn decide(
+        self: Arc<Self>,
+        context: &Context,
+    ) -> impl Future<Output = Result<Decision<Self::Status>, CallError>> + Send;
+
+    /// Which object it is.
+    fn belongs(&self) -> Belongs {
+        Belongs {
+            kind: Self::KIND,
+            key: Key::of(self),
+        }
+    }
+}

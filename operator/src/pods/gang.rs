@@ -1,0 +1,81 @@
+//! A Job and its pods, out of all that carry the labels of their owner.
+
+use super::PodView;
+use crate::labels::{self, Component};
+use crate::names;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::core::v1::Pod;
+use std::sync::Arc;
+
+/// An attempt as it shows in the cluster.
+#[derive(Clone, Debug)]
+pub struct Gang<'a> {
+    /// Its Job.
+    pub job: Option<&'a Job>,
+    /// Its pods, in order of their places.
+    pub pods: Vec<PodView<'a>>,
+    /// Pods that there are when all are there.
+    pub size: u32,
+}
+
+impl<'a> Gang<'a> {
+    /// Finds the Job and the pods of an attempt.
+    pub fn find(
+        component: Component,
+        owner: &str,
+        attempt: u32,
+        size: u32,
+        jobs: &'a [Arc<Job>],
+        pods: &'a [Arc<Pod>],
+    ) -> Self {
+        let name = names::of_attempt(component, owner, attempt);
+        let mut jobs = jobs.iter().map(AsRef::as_ref);
+        let job = jobs.find(|job| job.metadata.name.as_ref() == Some(&name));
+        let uid = job.and_then(|job| job.metadata.uid.as_deref());
+        let mut pods: Vec<_> = pods
+            .iter()
+            .map(|pod| PodView(pod))
+            .filter(|pod| is_of(*pod, component) && pod.attempt() == Some(attempt))
+            .filter(|pod| uid.is_some() && pod.controller() == uid)
+            .collect();
+        pods.sort_by_key(|pod| (pod.index(), pod.name()));
+        Self { job, pods, size }
+    }
+
+    /// A condition of the Job that holds.
+    pub fn holds(&self, kinds: &[&str]) -> Option<&'a JobCondition> {
+        let conditions = self.job?.status.as_ref()?.conditions.as_ref()?;
+        conditions.iter().find(|condition| {
+            kinds.contains(&condition.type_.as_str()) && condition.status == "True"
+        })
+    }
+
+    /// Whether the Job has ended or is about to, by itself.
+    pub fn is_finishing(&self) -> bool {
+        self.holds(&["Complete", "SuccessCriteriaMet", "Failed", "FailureTarget"])
+            .is_some()
+    }
+
+    /// Whether somebody holds the Job back.
+    pub fn is_suspended(&self) -> bool {
+        let spec = self.job.and_then(|job| job.spec.as_ref());
+        spec.is_some_and(|spec| spec.suspend == Some(true))
+    }
+
+    /// Number of places for which `is` holds.
+    pub fn places(&self, is: impl Fn(PodView<'a>) -> bool) -> usize {
+        let mut places: Vec<_> = self
+            .pods
+            .iter()
+            .filter(|pod| is(**pod))
+            .map(|pod| pod.index().unwrap_or(0))
+            .collect();
+        places.dedup();
+        places.len()
+    }
+}
+
+/// Whether a pod does this.
+pub fn is_of(pod: PodView<'_>, component: Component) -> bool {
+    pod.label(labels::COMPONENT) == Some(component.name())
+}

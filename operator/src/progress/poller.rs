@@ -1,0 +1,93 @@
+//! Asks all running trainings, a bounded number at a time.
+
+use super::client::ask;
+use crate::cache::{Key, Kind};
+use crate::controller::Context;
+use crate::labels::{COMPONENT, Component};
+use crate::objects::STATUS_PORT;
+use crate::pods::PodView;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Questions at once.
+const AT_ONCE: usize = 32;
+
+/// When trainings are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollTiming {
+    /// From one question to a training to the next.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub limit: Duration,
+}
+
+/// A pod that can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    training: Key,
+    pod: String,
+    attempt: u32,
+    address: SocketAddr,
+}
+
+/// Asks again and again. Never ends.
+pub async fn poll(context: &Context, timing: PollTiming) {
+    let mut ticks = interval(timing.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let targets = context.cluster.pods.find(Kind::Training, target);
+        let running: HashSet<Key> = targets
+            .iter()
+            .map(|target| target.training.clone())
+            .collect();
+        context.reports.keep(&running);
+        futures::stream::iter(targets)
+            .for_each_concurrent(AT_ONCE, |target| question(context, target, timing.limit))
+            .await;
+    }
+}
+
+async fn question(context: &Context, target: Target, limit: Duration) {
+    let Target {
+        training,
+        pod,
+        attempt,
+        address,
+    } = target;
+    let answer = ask(address, limit).await;
+    context
+        .metrics
+        .progress_poll(if answer.is_ok() { "ok" } else { "error" });
+    let report = answer.inspect_err(|error| {
+        let Key { namespace, name } = &training;
+        tracing::debug!(namespace, name, attempt, %error, "rank 0 does not say where it stands");
+    });
+    if context
+        .reports
+        .note(&training, &pod, attempt, report.ok(), Timestamp::now())
+    {
+        context.cluster.trigger(Kind::Training, training);
+    }
+}
+
+/// Rank 0 of a training, if it runs.
+fn target(training: &Key, pod: &Pod) -> Option<Target> {
+    let view = PodView(pod);
+    let trains = view.label(COMPONENT) == Some(Component::Training.name());
+    if !trains || view.index() != Some(0) || !view.runs() || view.leaves_by().is_some() {
+        return None;
+    }
+    let address: IpAddr = view.status()?.pod_ip.as_ref()?.parse().ok()?;
+    Some(Target {
+        training: training.clone(),
+        pod: view.uid().to_owned(),
+        attempt: view.attempt()?,
+        address: SocketAddr::new(address, u16::try_from(STATUS_PORT).ok()?),
+    })
+}

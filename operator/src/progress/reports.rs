@@ -1,0 +1,140 @@
+//! The newest answer of each training that runs.
+
+use crate::cache::Key;
+use crate::training::{Polled, ProgressReport};
+use k8s_openapi::jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+/// What a pod last answered.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Uid of the pod.
+    pod: String,
+    attempt: u32,
+    /// None where it did not answer.
+    report: Option<Box<ProgressReport>>,
+    /// Since when it has answered, or not answered, without a change.
+    since: Timestamp,
+}
+
+/// The newest answers.
+#[derive(Debug, Default)]
+pub struct Reports(Mutex<HashMap<Key, Entry>>);
+
+impl Reports {
+    /// What is known of a training.
+    pub fn of(&self, training: &Key) -> Polled {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.get(training) {
+            None => Polled::NotAsked,
+            Some(Entry {
+                attempt,
+                report,
+                since,
+                ..
+            }) => match report {
+                Some(report) => Polled::Answered {
+                    attempt: *attempt,
+                    report: report.clone(),
+                },
+                None => Polled::Unreachable {
+                    attempt: *attempt,
+                    since: *since,
+                },
+            },
+        }
+    }
+
+    /// Takes in an answer of a pod, None where there was none. Tells whether it is worth a look.
+    pub(super) fn note(
+        &self,
+        training: &Key,
+        pod: &str,
+        attempt: u32,
+        report: Option<ProgressReport>,
+        now: Timestamp,
+    ) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all
+            .get(training)
+            .filter(|known| known.pod == pod && known.attempt == attempt);
+        let is_news = known.is_none_or(|known| known.report.as_deref() != report.as_ref());
+        let since = known
+            .filter(|known| known.report.is_some() == report.is_some())
+            .map_or(now, |known| known.since);
+        let entry = Entry {
+            pod: pod.to_owned(),
+            attempt,
+            report: report.map(Box::new),
+            since,
+        };
+        all.insert(training.clone(), entry);
+        is_news
+    }
+
+    /// Forgets all trainings but these.
+    pub(super) fn keep(&self, trainings: &HashSet<Key>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|training, _| trainings.contains(training));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key {
+            namespace: "ns".to_owned(),
+            name: "v33".to_owned(),
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn report(step: u64) -> Option<ProgressReport> {
+        Some(ProgressReport {
+            step,
+            ..ProgressReport::default()
+        })
+    }
+
+    #[test]
+    fn only_what_has_changed_is_news() {
+        let reports = Reports::default();
+        assert!(reports.note(&key(), "pod", 1, report(5), at(10)));
+        assert!(!reports.note(&key(), "pod", 1, report(5), at(20)));
+        assert!(reports.note(&key(), "pod", 1, report(6), at(30)));
+        assert!(reports.note(&key(), "other", 2, report(6), at(40)));
+        assert!(matches!(
+            reports.of(&key()),
+            Polled::Answered { attempt: 2, .. }
+        ));
+    }
+
+    #[test]
+    fn silence_lasts_from_its_first_question_to_the_next_answer() {
+        let reports = Reports::default();
+        reports.note(&key(), "pod", 1, report(5), at(10));
+        assert!(reports.note(&key(), "pod", 1, None, at(20)));
+        assert!(!reports.note(&key(), "pod", 1, None, at(30)));
+        let Polled::Unreachable { attempt: 1, since } = reports.of(&key()) else {
+            panic!("{:?}", reports.of(&key()));
+        };
+        assert_eq!(since, at(20));
+        assert!(reports.note(&key(), "pod", 1, report(5), at(40)));
+        assert!(reports.note(&key(), "pod", 1, None, at(50)));
+        assert!(matches!(reports.of(&key()), Polled::Unreachable { since, .. } if since == at(50)));
+    }
+
+    #[test]
+    fn who_runs_no_more_is_forgotten() {
+        let reports = Reports::default();
+        reports.note(&key(), "pod", 1, report(5), at(10));
+        reports.keep(&HashSet::new());
+        assert!(matches!(reports.of(&key()), Polled::NotAsked));
+    }
+}

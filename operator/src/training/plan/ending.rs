@@ -1,0 +1,109 @@
+//! The end of a training, and what comes after it.
+
+use super::draft::Draft;
+use crate::attempts::Keep;
+use crate::conditions::Truth;
+use crate::effect::{Effect, Severity};
+use crate::labels::Component;
+use crate::pods::Failure;
+use crate::time::later;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use splade_crds::training::{AttemptCause, AttemptStatus};
+use splade_crds::{ConditionType, DisplayState};
+
+impl Draft<'_> {
+    /// The training has failed for good.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        let text = &failure.message;
+        self.status.state = Some(DisplayState::Failed);
+        self.set(
+            ConditionType::Failed,
+            Truth::True,
+            &failure.reason,
+            text.clone(),
+        );
+        self.set(
+            ConditionType::Succeeded,
+            Truth::False,
+            &failure.reason,
+            text.clone(),
+        );
+        let message = format!("ended: {text}");
+        self.set(ConditionType::Progressing, Truth::True, "Finished", message);
+        self.publish(
+            Severity::Warning,
+            "Failed",
+            format!("{text} ({})", failure.reason),
+        );
+        self.end();
+    }
+
+    /// The training has succeeded.
+    pub(super) fn succeed(&mut self) {
+        let text = "everything that was asked for is done";
+        self.status.state = Some(DisplayState::Succeeded);
+        self.set(ConditionType::Succeeded, Truth::True, "Finished", text);
+        self.set(ConditionType::Failed, Truth::False, "Finished", text);
+        self.set(ConditionType::Progressing, Truth::True, "Finished", text);
+        self.publish(Severity::Normal, "Succeeded", text.into());
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.no_pods();
+        self.set(
+            ConditionType::Suspended,
+            Truth::False,
+            "Finished",
+            "the training has ended",
+        );
+        self.status.completion_time = Some(Time(self.now));
+        self.expire();
+        self.free_after_end();
+    }
+
+    /// Frees what is held, and deletes the training when its time has come.
+    pub(super) fn after_the_end(&mut self) {
+        self.free_after_end();
+        self.expire();
+    }
+
+    fn free_after_end(&mut self) {
+        let exported = self.status.export.as_ref().map(|export| &export.attempt);
+        for (component, last) in [
+            (Component::Training, self.last_attempt().cloned()),
+            (Component::Export, exported.cloned()),
+        ] {
+            let keep = last.as_ref().map_or(Keep::Nothing, kept);
+            let release = self.attempts(component).release(keep, self.now);
+            self.take(release);
+        }
+    }
+
+    fn expire(&mut self) {
+        let Some(seconds) = self.spec.run_policy.ttl_seconds_after_finished else {
+            return;
+        };
+        let ended = self
+            .status
+            .completion_time
+            .as_ref()
+            .map_or(self.now, |time| time.0);
+        let expires = later(ended, seconds.into());
+        if self.now < expires {
+            return self.look_again(expires);
+        }
+        if let Some(uid) = self.observed.training.metadata.uid.clone() {
+            self.effects.push(Effect::DeleteOwner { uid });
+        }
+    }
+}
+
+/// What stays of the last attempt after the end: one that did its work with everything, one that failed for its logs.
+pub(super) fn kept(last: &AttemptStatus) -> Keep {
+    match (last.cause, &last.end_time) {
+        (Some(AttemptCause::Completed), _) => Keep::Attempt(last.number),
+        (Some(AttemptCause::Suspended) | None, _) | (_, None) => Keep::Nothing,
+        (Some(_), Some(ended)) => Keep::Ended(last.number, ended.0),
+    }
+}
