@@ -72,6 +72,14 @@ build() {
     mv "$target/new/$1" "$target/bin/$1"
 }
 
+spare_disk() {
+    local free_gb
+    free_gb=$(df --output=avail -BG "$cache" | tail -n 1 | tr -dc 0-9)
+    [ "$free_gb" -ge 12 ] && return
+    echo "cluster: $free_gb GB are free; removing the objects of these builds" >&2
+    go clean -cache
+}
+
 # One program at a time over all callers: two links side by side take more memory than they save time.
 build_once() {
     [ -x "$target/bin/$1" ] && return
@@ -80,6 +88,7 @@ build_once() {
         if [ ! -x "$target/bin/$1" ]; then
             echo "cluster: building $1"
             build "$1"
+            spare_disk
         fi
     ) 9>"$target/lock"
 }
@@ -100,8 +109,3 @@ mkdir -p "$target"/{bin,new}
 for program in "${programs[@]}"; do
     build_once "$program"
 done
-free_gb=$(df --output=avail -BG "$cache" | tail -n 1 | tr -dc 0-9)
-if [ "$free_gb" -lt 12 ]; then
-    echo "cluster: $free_gb GB are free; removing the objects of these builds" >&2
-    flock "$target/lock" go clean -cache
-fi

@@ -17,6 +17,7 @@ control_plane() {
     check_machine control-plane
     "$infra/build.sh" control-plane
     mkdir -p "$run"
+    echo "$api_port" >"$run/api-port"
     control_plane_network
     control_plane_pki
     api_server
@@ -38,6 +39,7 @@ cluster() {
     check_machine cluster
     "$infra/build.sh" cluster
     control_plane
+    echo "${nodes[*]}" >"$run/nodes"
     keep_sysctls
     build_test_images
     controllers

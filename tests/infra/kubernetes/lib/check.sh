@@ -9,7 +9,7 @@ check_machine() { # control-plane or cluster
         command -v "$need" >/dev/null || missing+=("$need")
     done
     if [ "$1" = cluster ]; then
-        for need in runc iptables nft conntrack busybox jq buildah; do
+        for need in runc iptables nft conntrack busybox jq buildah mmdebstrap strip; do
             command -v "$need" >/dev/null || missing+=("$need")
         done
         [ -x /usr/lib/cni/bridge ] || missing+=("/usr/lib/cni/bridge")

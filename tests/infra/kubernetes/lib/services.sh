@@ -13,6 +13,7 @@ object_storage() {
     bucket_exists >/dev/null 2>&1 ||
         in_control_plane curl -fsS --request PUT "http://$control_plane_address:9000/splade" >/dev/null
     await 5 "the bucket splade" bucket_exists
+    echo "$s3_port" >"$run/s3-port"
     relay s3 9000 "$s3_port"
     await 10 "the relay to S3" curl -fsS --max-time 2 --head "http://127.0.0.1:$s3_port/splade"
     say "S3: http://$control_plane_address:9000 for pods, http://127.0.0.1:$s3_port from here; bucket splade, any keys"

@@ -3,11 +3,9 @@
 # Several clusters can run beside each other under different SPLADE_CLUSTER names: all addresses below are inside network
 # namespaces of that name, and only the relays' ports on 127.0.0.1 must differ.
 name=${SPLADE_CLUSTER:-splade}
-read -ra nodes <<<"${SPLADE_CLUSTER_NODES:-n1 n2}"
-api_port=${SPLADE_CLUSTER_PORT:-6443}
-s3_port=${SPLADE_CLUSTER_S3_PORT:-9000}
 
-infra=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+library=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+infra=${library%/*}
 repository=$(cd "$infra/../../.." && pwd)
 cache=${SPLADE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/splade-operator}
 run=${SPLADE_CLUSTER_RUN:-$cache/cluster-run}/$name
@@ -15,6 +13,14 @@ programs=$("$infra/build.sh" --print)
 bin=$programs/bin
 pki=$run/pki
 inside=$pki/admin.conf
+
+# A running cluster keeps what it was started with.
+chosen() { # what, value asked for, default
+    cat "$run/$1" 2>/dev/null || echo "${2:-$3}"
+}
+api_port=$(chosen api-port "${SPLADE_CLUSTER_PORT:-}" 6443)
+s3_port=$(chosen s3-port "${SPLADE_CLUSTER_S3_PORT:-}" 9000)
+read -ra nodes <<<"$(chosen nodes "${SPLADE_CLUSTER_NODES:-}" "n1 n2")"
 
 control_plane_namespace=$name-cp
 control_plane_address=10.77.0.1
