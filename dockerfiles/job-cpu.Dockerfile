@@ -11,7 +11,8 @@ COPY lib/ /opt/splade/lib/
 COPY splade-job /usr/local/bin/
 RUN mkdir -p /image/tmp && chmod 1777 /image/tmp && \
     LD_LIBRARY_PATH=/opt/splade/lib ldd /usr/local/bin/splade-job >/loaded && ! grep 'not found' /loaded && \
-    grep -o '/[^ ]*' /loaded | grep -v '^/opt/splade/' | xargs cp --dereference --parents --target-directory /image && \
+    grep -o '/[^ ]*' /loaded >/paths && sed --in-place '\#^/opt/splade/#d' /paths && \
+    xargs --arg-file /paths cp --dereference --parents --target-directory /image && \
     cp --dereference --parents --target-directory /image /etc/ssl/certs/ca-certificates.crt && \
     echo 'nonroot:x:65532:65532::/tmp:/sbin/nologin' >/image/etc/passwd && \
     echo 'nonroot:x:65532:' >/image/etc/group && \

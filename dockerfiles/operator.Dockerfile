@@ -10,7 +10,8 @@ RUN [ -s /etc/ssl/certs/ca-certificates.crt ] || \
 COPY splade-operator /usr/local/bin/
 RUN mkdir -p /image/tmp && chmod 1777 /image/tmp && \
     ldd /usr/local/bin/splade-operator >/loaded && ! grep 'not found' /loaded && \
-    grep -o '/[^ ]*' /loaded | xargs cp --dereference --parents --target-directory /image && \
+    grep -o '/[^ ]*' /loaded >/paths && \
+    xargs --arg-file /paths cp --dereference --parents --target-directory /image && \
     cp --dereference --parents --target-directory /image /etc/ssl/certs/ca-certificates.crt && \
     echo 'nonroot:x:65532:65532::/tmp:/sbin/nologin' >/image/etc/passwd && \
     echo 'nonroot:x:65532:' >/image/etc/group && \

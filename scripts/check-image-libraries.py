@@ -4,12 +4,15 @@
 check-image-libraries.py DOCKERFILE BINARY LIBTORCH_LIB
 
 Every library of libtorch's folder is either in the image or in LEFT_OUT with its reason, so that a new libtorch cannot
-bring one that nobody has looked at; and nothing that is linked or opened by name may be left out.
+bring one that nobody has looked at; nothing that is linked or opened by name may be left out; and the binary starts on
+what the image carries alone.
 """
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 # Patterns of libraries that no image carries.
@@ -53,6 +56,18 @@ def left_out(name):
     return any(re.fullmatch(pattern, name) for pattern in LEFT_OUT)
 
 
+def start(binary, folder, carried):
+    """What `splade-job info` says against its start with `carried` alone, every symbol bound; empty where it starts."""
+    with tempfile.TemporaryDirectory() as alone:
+        for name in carried:
+            (Path(alone) / name).symlink_to((folder / name).resolve())
+        # The binary and libtorch carry paths of their own, which an image does not have.
+        loader = ["/lib64/ld-linux-x86-64.so.2", "--inhibit-rpath", "", "--library-path", alone]
+        result = subprocess.run([*loader, binary.resolve(), "info"], env={**os.environ, "LD_BIND_NOW": "1"},
+                                capture_output=True, text=True)
+    return "" if result.returncode == 0 else result.stderr.strip()
+
+
 def main():
     dockerfile, binary, folder = map(Path, sys.argv[1:])
     carried = set(re.findall(r"\blib/([^\s/]+\.so[^\s/]*)", dockerfile.read_text(encoding="utf-8")))
@@ -67,6 +82,8 @@ def main():
     for name in sorted(carried):
         for other in sorted(opened(folder / name) & present - known):
             faults.append(f"{other}: {name} may open it, and the image lacks it")
+    if not faults and (reason := start(binary, folder, carried)):
+        faults.append(reason)
     for fault in faults:
         print(f"check-image-libraries: {dockerfile.name}: {fault}", file=sys.stderr)
     if not faults:

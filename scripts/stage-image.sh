@@ -23,8 +23,9 @@ folder=$cache/image-$image
 rm -rf "$folder"
 mkdir -p "$folder/lib"
 strip --strip-debug -o "$folder/$binary" "$built"
+[ "$image" = operator ] && echo "$folder" && exit
 # Hard links where the file system allows: the CUDA libraries are 3 GB.
-for library in $(grep -o '\blib/[^ /]*\.so[^ /]*' "$here/dockerfiles/$image.Dockerfile" | sort --unique); do
+grep -o '\blib/[^ /]*\.so[^ /]*' "$here/dockerfiles/$image.Dockerfile" | sort --unique | while read -r library; do
     source=$(readlink -f "$cache/libtorch-2.11.0-$flavour/$library")
     ln "$source" "$folder/$library" 2>/dev/null || cp "$source" "$folder/$library"
 done

@@ -57,7 +57,11 @@ build_base
 for image in "$@"; do
     case $image in
         operator) build splade-operator operator splade-operator --version ;;
-        job) build splade-job job-cpu splade-job info ;;
+        job)
+            "$repository/scripts/check-image-libraries.py" "$repository/dockerfiles/job-cpu.Dockerfile" \
+                "${CARGO_TARGET_DIR:-$cache/target-cpu}/release/splade-job" "$cache/libtorch-2.11.0-cpu/lib"
+            build splade-job job-cpu splade-job info
+            ;;
         *) fail "images.sh: '$image' is not operator or job" 64 ;;
     esac
     if running apiserver; then

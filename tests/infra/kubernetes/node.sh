@@ -4,7 +4,6 @@
 #   node.sh cut NODE       pulls its cable: it turns NotReady, its pods live on unseen
 #   node.sh kill NODE      takes its power: its pods and daemons are gone, without a word to anybody
 #   node.sh restore NODE   brings it back from either, and waits until it is Ready
-#   node.sh import NODE ARCHIVE   imports an OCI archive into its containerd
 set -euo pipefail
 # shellcheck source=lib/all.sh
 . "$(dirname "$0")/lib/all.sh"
@@ -16,6 +15,5 @@ case $1 in
     cut) node_cut "$2" ;;
     kill) node_kill "$2" ;;
     restore) node_restore "$2" ;;
-    import) node_ctr "$2" images import "$3" ;;
-    *) fail "node.sh: '$1' is not cut, kill, restore or import" 64 ;;
+    *) fail "node.sh: '$1' is not cut, kill or restore" 64 ;;
 esac
