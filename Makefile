@@ -25,11 +25,11 @@ FEATURES := $(if $(filter cuda,$(TORCH)),--features splade-job/cuda)
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set-up ---
 
-.PHONY: setup setup-runtime check-test-machine env
+.PHONY: setup setup-runtime setup-e2e check-test-machine env
 setup: check-test-machine setup-runtime ## Fetch all that building and testing needs: libtorch (TORCH=cpu or cuda), the Python references, a collector
 	@scripts/setup-references.sh
 	@scripts/setup-collector.sh
@@ -40,6 +40,9 @@ check-test-machine:
 setup-runtime: ## Fetch what building and running needs: libtorch alone
 	@scripts/check-machine.sh
 	@scripts/setup-libtorch.sh
+
+setup-e2e: ## Install and build what the test cluster needs (root, Debian or Ubuntu; 15 minutes the first time)
+	@scripts/setup-e2e.sh
 
 env: ## Print the environment of these commands, with splade-job on the PATH, for `eval "$(make env)"`
 	@printf 'export PATH=%q:$$PATH\n' "$(dir $(JOB))"
@@ -73,6 +76,18 @@ tensorboard: setup ## Show the curves of every run under runs/
 info: build ## Say what this machine has, in a form to paste into a bug report
 	@$(JOB) info
 
+# --- the test cluster: tests/infra/kubernetes/README.md ---
+
+.PHONY: cluster-up cluster-down lint-e2e
+cluster-up: ## Start a Kubernetes cluster on this machine, with two nodes, S3 and an OpenTelemetry collector
+	@tests/infra/kubernetes/up.sh cluster s3 collector
+
+cluster-down: ## End that cluster and remove all of it
+	@tests/infra/kubernetes/down.sh
+
+lint-e2e: ## Check the shell scripts and the Dockerfiles
+	@scripts/lint-e2e.sh
+
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
@@ -100,6 +115,7 @@ check-cuda: ## Compile and link splade-job and the GPU tests for CUDA, and start
 check-cuda-build: setup-runtime
 	@cargo build --profile check-cuda --locked -p splade-job -p splade-native $(FEATURES) --bin splade-job --test cuda
 	@scripts/check-cuda.sh $(CARGO_TARGET_DIR)/check-cuda/splade-job
+	@scripts/check-image-libraries.py dockerfiles/job.Dockerfile $(CARGO_TARGET_DIR)/check-cuda/splade-job $(LIBTORCH)/lib
 
 bench: bench-head bench-train bench-gang bench-shards ## Measure everything on this machine: an hour on 2 cores
 
