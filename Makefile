@@ -91,7 +91,7 @@ lint-e2e: ## Check the shell scripts and the Dockerfiles
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
-.PHONY: test test-quick test-data check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
+.PHONY: test test-quick test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
 test: setup lint ## Set up, lint and run every test
 	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace $(FEATURES)
 
@@ -101,6 +101,14 @@ test-quick: setup-runtime ## Tests that need no Python reference, for the inner 
 	@cargo test --release --locked -p splade-telemetry --lib --test status
 	@cargo test --release --locked -p splade-launch
 	@cargo test --release --locked -p splade-job --lib --test losses
+
+test-chart: ## Test the Helm chart: lint, every setting, schemas of Kubernetes, rights, dashboard (needs Go; starts no cluster)
+	@tests/chart/run.sh
+
+chart: ## Write what is made from the API types and the chart's values: crds/yaml, docs/manifest.md, files of the chart
+	@cargo run --quiet --locked -p splade-crds --example write_crds
+	@cargo run --quiet --locked -p splade-crds --example write_reference
+	@$(SPLADE_PYTHON) scripts/chart-files.py
 
 test-data: setup ## Tests on real Korean data that cannot be shipped: SHARED=<folder>
 	@test -n "$(SHARED)" || { echo "make test-data needs SHARED=<folder of the data>" >&2; exit 64; }

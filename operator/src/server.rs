@@ -131,3 +131,48 @@ fn response((status, kind, body): Answer) -> Response<Full<Bytes>> {
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Cluster;
+    use http_body_util::BodyExt;
+
+    fn routes() -> Routes {
+        let (cluster, _) = Cluster::new();
+        let (trainings, benchmarks) = (cluster.trainings.clone(), cluster.benchmarks.clone());
+        Routes {
+            metrics: Arc::new(Metrics::new(trainings, benchmarks)),
+            cluster,
+            leadership: Leadership::unknown(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    async fn ask(method: Method, path: &str) -> (u16, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(())
+            .unwrap();
+        let answer = routes().answer(&request);
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_knows_nothing_lives_and_is_not_ready() {
+        assert_eq!(ask(Method::GET, "/healthz").await, (200, "ok\n".to_owned()));
+        let (status, text) = ask(Method::GET, "/readyz").await;
+        assert_eq!(status, 503);
+        assert!(text.contains("who leads"), "{text}");
+        assert_eq!(ask(Method::GET, "/metrics").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn other_questions_are_refused() {
+        assert_eq!(ask(Method::GET, "/").await.0, 404);
+        assert_eq!(ask(Method::POST, "/metrics").await.0, 405);
+    }
+}

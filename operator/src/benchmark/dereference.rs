@@ -2,10 +2,10 @@
 
 use crate::api::CallError;
 use crate::benchmark::{ModelTraining, Observed, plan};
-use crate::cache::{Key, Kind, controller};
+use crate::cache::{Cluster, Key, Kind, controller};
 use crate::controller::{Context, Subject, fresh_trace_context};
 use crate::effect::Decision;
-use crate::metrics::Metrics;
+use crate::metrics::{Benchmarks, Metrics};
 use crate::settings::ClusterOffers;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -18,6 +18,10 @@ impl Subject for SpladeBenchmark {
     const KIND: Kind = Kind::Benchmark;
     const NAME: &'static str = "SpladeBenchmark";
     const RESOURCE: &'static str = "spladebenchmarks";
+
+    fn cached(cluster: &Cluster) -> &Benchmarks {
+        &cluster.benchmarks
+    }
 
     fn status(&self) -> Option<&SpladeBenchmarkStatus> {
         self.status.as_ref()

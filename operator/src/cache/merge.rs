@@ -4,6 +4,7 @@
 //! told here, object by object, so that nobody behind has to compare lists.
 
 use kube::Resource;
+use kube::runtime::reflector::{Lookup, ObjectRef};
 use kube::runtime::watcher::Event;
 use std::collections::{HashMap, HashSet};
 
@@ -24,6 +25,11 @@ impl Key {
             namespace: metadata.namespace.clone().unwrap_or_default(),
             name: metadata.name.clone().unwrap_or_default(),
         }
+    }
+
+    /// The same as a reference to an object of a kind.
+    pub fn reference<K: Lookup<DynamicType = ()>>(&self) -> ObjectRef<K> {
+        ObjectRef::new(&self.name).within(&self.namespace)
     }
 }
 

@@ -18,7 +18,6 @@ use crate::metrics::{Benchmarks, Trainings};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use owners::owner_by_labels;
 use splade_crds::{SpladeBenchmark, SpladeTraining};
@@ -79,9 +78,7 @@ impl Cluster {
 
     /// The training of this key, if it is there and can be read.
     pub fn training(&self, key: &Key) -> Option<Arc<SpladeTraining>> {
-        let found = self
-            .trainings
-            .get(&ObjectRef::new(&key.name).within(&key.namespace))?;
+        let found = self.trainings.get(&key.reference())?;
         found
             .0
             .as_ref()

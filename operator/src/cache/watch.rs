@@ -10,7 +10,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::runtime::{WatchStreamExt, reflector::Store};
@@ -194,7 +193,7 @@ where
             Some(key)
         }
         Change::Deleted(key) => {
-            let found = reader.get(&ObjectRef::new(&key.name).within(&key.namespace))?;
+            let found = reader.get(&key.reference())?;
             writer.apply_watcher_event(&Event::Delete(DeserializeGuard::clone(&found)));
             Some(key)
         }
@@ -202,9 +201,7 @@ where
 }
 
 fn owner_of_benchmark(cluster: &Cluster, key: &Key) -> Option<Key> {
-    let found = cluster
-        .benchmarks
-        .get(&ObjectRef::new(&key.name).within(&key.namespace))?;
+    let found = cluster.benchmarks.get(&key.reference())?;
     found.0.as_ref().ok().and_then(training_of)
 }
 

@@ -1,8 +1,10 @@
 //! The command line: arguments in, exit codes out.
 
 mod crds;
+mod ready;
 mod run;
 
+pub use ready::ReadyError;
 pub use run::RunError;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +23,8 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Ask a running operator whether it is ready.
+    Ready(ready::Arguments),
 }
 
 /// Why a command ended early.
@@ -32,6 +36,9 @@ pub enum Failure {
     /// `crds` did.
     #[error("the definitions cannot be printed: {0}")]
     Crds(#[from] crds::CrdsError),
+    /// `ready` did: it is not.
+    #[error(transparent)]
+    Ready(#[from] ReadyError),
 }
 
 impl Cli {
@@ -43,6 +50,7 @@ impl Cli {
         match self.command {
             Command::Run(arguments) => Ok(arguments.run()?),
             Command::Crds => Ok(crds::print()?),
+            Command::Ready(arguments) => Ok(arguments.run()?),
         }
     }
 }

@@ -9,19 +9,24 @@ use crate::conditions::{self, reconcile_failed};
 use crate::leader::NotLeading;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use kube::Api;
 use kube::api::PostParams;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
+use kube::{Api, Resource};
 use splade_crds::ConditionType;
 use splade_telemetry::spans;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 /// Reason of the condition that shows an error.
 const REASON: &str = "ReconcileError";
+
+/// The longest that the cache may lag behind before a reconcile goes on without it.
+const CACHE_LAG: Duration = Duration::from_secs(1);
+const CACHE_POLL: Duration = Duration::from_millis(2);
 
 /// A reconcile that did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +75,7 @@ pub(super) async fn reconcile<S: Subject>(
         kind: S::KIND,
         key: Key::of(&*object),
     };
-    let generation = kube::Resource::meta(&*object).generation;
+    let generation = object.meta().generation;
     if let Some(wait) = context.backoffs.wait(&owner, generation) {
         return Ok(Action::requeue(wait));
     }
@@ -123,6 +128,8 @@ struct Run<'a, S> {
     api: Api<S>,
     /// The object as it was last read or written.
     object: S,
+    /// Version of the object that the plan goes by.
+    observed: Option<String>,
 }
 
 impl<'a, S: Subject> Run<'a, S> {
@@ -132,6 +139,7 @@ impl<'a, S: Subject> Run<'a, S> {
             context,
             api: Api::namespaced(context.client.clone(), &namespace),
             object: object.clone(),
+            observed: object.meta().resource_version.clone(),
         }
     }
 
@@ -165,7 +173,25 @@ impl<'a, S: Subject> Run<'a, S> {
         if self.object.status() != Some(&decision.status) {
             self.write(decision.status).await?;
         }
+        self.wait_for_cache().await;
         Ok(decision.requeue_after)
+    }
+
+    /// Waits until the cache has what was written, or something newer: a plan that went by something older would be
+    /// refused. It is a matter of milliseconds; a watch that is broken just now is not waited for.
+    async fn wait_for_cache(&self) {
+        if self.object.meta().resource_version == self.observed {
+            return;
+        }
+        let key = self.object.belongs().key.reference::<DeserializeGuard<S>>();
+        let is_old = || {
+            let cached = S::cached(&self.context.cluster).get(&key);
+            cached.is_some_and(|cached| cached.meta().resource_version == self.observed)
+        };
+        let until = Instant::now() + CACHE_LAG;
+        while is_old() && Instant::now() < until {
+            sleep(CACHE_POLL).await;
+        }
     }
 
     fn keep_error(&self, status: &mut S::Status) {

@@ -8,7 +8,7 @@ use crate::progress::{PollTiming, poll};
 use futures::{Stream, StreamExt};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Config, Error, applier};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use splade_crds::{SpladeBenchmark, SpladeTraining};
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,18 +25,8 @@ pub async fn lead(
 ) {
     let listener = context.cluster.triggers.listen();
     context.cluster.trigger_all();
-    let trainings = control::<SpladeTraining>(
-        context,
-        context.cluster.trainings.clone(),
-        listener.trainings,
-        concurrency,
-    );
-    let benchmarks = control::<SpladeBenchmark>(
-        context,
-        context.cluster.benchmarks.clone(),
-        listener.benchmarks,
-        concurrency,
-    );
+    let trainings = control::<SpladeTraining>(context, listener.trainings, concurrency);
+    let benchmarks = control::<SpladeBenchmark>(context, listener.benchmarks, concurrency);
     let stopping = async {
         stop.await;
         context.cluster.triggers.close();
@@ -50,7 +40,6 @@ pub async fn lead(
 
 async fn control<S: Subject>(
     context: &Arc<Context>,
-    store: Store<DeserializeGuard<S>>,
     wanted: UnboundedReceiver<ObjectRef<DeserializeGuard<S>>>,
     concurrency: u16,
 ) {
@@ -58,7 +47,7 @@ async fn control<S: Subject>(
         |object, context| Box::pin(reconcile::<S>(object, context)),
         |_, error: &Infallible, _| match *error {},
         Arc::clone(context),
-        store,
+        S::cached(&context.cluster).clone(),
         wanted_stream(wanted),
         Config::default().concurrency(concurrency),
     );

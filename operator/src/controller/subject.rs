@@ -2,12 +2,14 @@
 
 use super::Context;
 use crate::api::CallError;
-use crate::cache::{Belongs, Key, Kind};
+use crate::cache::{Belongs, Cluster, Key, Kind};
 use crate::effect::Decision;
 use crate::metrics::Metrics;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -33,6 +35,9 @@ pub trait Subject:
     const NAME: &'static str;
     /// Name of the kind in URLs.
     const RESOURCE: &'static str;
+
+    /// All of its kind, as they are known.
+    fn cached(cluster: &Cluster) -> &Store<DeserializeGuard<Self>>;
 
     /// Its status, if it has been looked at before.
     fn status(&self) -> Option<&Self::Status>;

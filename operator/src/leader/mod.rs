@@ -55,6 +55,12 @@ impl Leadership {
         (sender, Self { standing })
     }
 
+    /// Of an election that nobody holds.
+    #[cfg(test)]
+    pub(crate) fn unknown() -> Self {
+        Self::channel().1
+    }
+
     /// Whether this process leads at this moment.
     ///
     /// # Errors

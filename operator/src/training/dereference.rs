@@ -1,11 +1,11 @@
 //! From the cache to what the plan of a training goes by.
 
 use crate::api::CallError;
-use crate::cache::{Key, Kind, controller};
+use crate::cache::{Cluster, Key, Kind, controller};
 use crate::controller::{Context, Subject, fresh_trace_context};
 use crate::effect::Decision;
 use crate::labels::{COMPONENT, Component};
-use crate::metrics::{Metrics, transitions};
+use crate::metrics::{Metrics, Trainings, transitions};
 use crate::pods::PodView;
 use crate::settings::ClusterOffers;
 use crate::training::{InitFromTraining, Observed, plan};
@@ -20,6 +20,10 @@ impl Subject for SpladeTraining {
     const KIND: Kind = Kind::Training;
     const NAME: &'static str = "SpladeTraining";
     const RESOURCE: &'static str = "spladetrainings";
+
+    fn cached(cluster: &Cluster) -> &Trainings {
+        &cluster.trainings
+    }
 
     fn status(&self) -> Option<&SpladeTrainingStatus> {
         self.status.as_ref()
