@@ -1,14 +1,10 @@
 //! `splade-operator ready`: asks a running operator whether it is ready. `helm test` runs this.
 
+use crate::http::{GetError, get};
 use clap::Args;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -49,21 +45,12 @@ pub enum ReadyError {
 /// What came of a question, where it was no yes.
 #[derive(Debug, thiserror::Error)]
 pub enum Answer {
-    /// Nobody is there.
-    #[error("no connection: {0}")]
-    Connect(#[from] std::io::Error),
-    /// Somebody is there and does not speak HTTP.
-    #[error("no answer: {0}")]
-    Http(#[from] hyper::Error),
-    /// The address makes no request.
-    #[error("the question cannot be asked: {0}")]
-    Question(#[from] hyper::http::Error),
+    /// Nobody has answered.
+    #[error(transparent)]
+    Get(#[from] GetError),
     /// No.
     #[error("{0}: {1}")]
     No(StatusCode, String),
-    /// Somebody is there and does not answer in time.
-    #[error("no answer within {} s", ANSWER.as_secs())]
-    Silence,
 }
 
 impl Arguments {
@@ -78,11 +65,9 @@ impl Arguments {
     async fn wait(self) -> Result<(), ReadyError> {
         let deadline = Instant::now() + Duration::from_secs(self.within.into());
         loop {
-            let answer = timeout(ANSWER, ask(&self.address)).await;
-            let last = match answer {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(answer)) => answer,
-                Err(_) => Answer::Silence,
+            let last = match ask(&self.address).await {
+                Ok(()) => return Ok(()),
+                Err(answer) => answer,
             };
             if Instant::now() + PAUSE > deadline {
                 return Err(ReadyError::TimedOut {
@@ -97,32 +82,12 @@ impl Arguments {
 }
 
 async fn ask(address: &str) -> Result<(), Answer> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let question = Request::get("/readyz")
-        .header(HOST, address)
-        .body(Empty::<Bytes>::new())?;
-    let answering = async {
-        let answer = sender.send_request(question).await?;
-        let status = answer.status();
-        if status == StatusCode::OK {
-            return Ok(());
-        }
-        let body = Limited::new(answer.into_body(), LARGEST).collect().await;
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&body).trim().to_owned();
-        Err(Answer::No(status, text))
-    };
-    // The connection works only while it is polled.
-    tokio::pin!(answering);
-    tokio::select! {
-        answer = &mut answering => answer,
-        ended = connection => {
-            ended?;
-            answering.await
-        }
+    let (status, body) = get(address, "/readyz", LARGEST, ANSWER).await?;
+    if status == StatusCode::OK {
+        return Ok(());
     }
+    let text = String::from_utf8_lossy(&body).trim().to_owned();
+    Err(Answer::No(status, text))
 }
 
 #[cfg(test)]

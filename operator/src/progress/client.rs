@@ -1,15 +1,10 @@
 //! One question to one pod.
 
+use crate::http::{GetError, get};
 use crate::training::ProgressReport;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// The largest answer, in bytes; a real one has less than two thousand.
 const LARGEST: usize = 64 << 10;
@@ -17,54 +12,21 @@ const LARGEST: usize = 64 << 10;
 /// A pod that did not answer as it should.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
-    #[error("no connection: {0}")]
-    Connect(#[from] std::io::Error),
-    #[error("no answer: {0}")]
-    Http(#[from] hyper::Error),
-    #[error("the question cannot be asked: {0}")]
-    Question(#[from] hyper::http::Error),
+    #[error(transparent)]
+    Get(#[from] GetError),
     #[error("the answer has status {0}")]
     Status(StatusCode),
-    #[error("the answer breaks off or is too long: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
     #[error("the answer is no progress report: {0}")]
     Report(#[from] serde_json::Error),
-    #[error("no answer within {} ms", .0.as_millis())]
-    TimedOut(Duration),
 }
 
 /// Asks the status server at `address`.
 pub(super) async fn ask(address: SocketAddr, limit: Duration) -> Result<ProgressReport, AskError> {
-    timeout(limit, converse(address))
-        .await
-        .unwrap_or(Err(AskError::TimedOut(limit)))
-}
-
-async fn converse(address: SocketAddr) -> Result<ProgressReport, AskError> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let question = Request::get("/progress")
-        .header(HOST, address.to_string())
-        .body(Empty::<Bytes>::new())?;
-    let answering = async {
-        let answer = sender.send_request(question).await?;
-        if answer.status() != StatusCode::OK {
-            return Err(AskError::Status(answer.status()));
-        }
-        let body = Limited::new(answer.into_body(), LARGEST).collect().await;
-        let body = body.map_err(AskError::Body)?.to_bytes();
-        Ok(serde_json::from_slice(&body)?)
-    };
-    // The connection works only while it is polled, and ends no sooner than what is asked over it.
-    tokio::pin!(answering);
-    tokio::select! {
-        answer = &mut answering => answer,
-        ended = connection => {
-            ended?;
-            answering.await
-        }
+    let (status, body) = get(address, "/progress", LARGEST, limit).await?;
+    if status != StatusCode::OK {
+        return Err(AskError::Status(status));
     }
+    Ok(serde_json::from_slice(&body)?)
 }
 
 #[cfg(test)]
@@ -114,11 +76,11 @@ mod tests {
         assert!(matches!(answered(busy).await, Err(AskError::Status(_))));
         assert!(matches!(
             answered(ok(&" ".repeat(LARGEST + 1))).await,
-            Err(AskError::Body(_))
+            Err(AskError::Get(GetError::Body(_)))
         ));
         assert!(matches!(
             answered(String::new()).await,
-            Err(AskError::Http(_))
+            Err(AskError::Get(GetError::Http(_)))
         ));
     }
 
@@ -126,6 +88,6 @@ mod tests {
     async fn silence_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let silent = ask(listener.local_addr().unwrap(), Duration::from_secs(2)).await;
-        assert!(matches!(silent, Err(AskError::TimedOut(_))));
+        assert!(matches!(silent, Err(AskError::Get(GetError::TimedOut(_)))));
     }
 }

@@ -16,7 +16,7 @@ impl Draft<'_> {
             Step::Create => self.create(),
             Step::Done(message) => self.measured(*message),
             Step::Failed { failure, again } => self.attempt_failed(&failure, again),
-            Step::Starting(start) => self.starting(&start),
+            Step::Starting(start) => self.starts(&start),
             Step::Running => {
                 self.goes_on(DisplayState::Running, "Running", "the pod runs");
                 let text = "the pod has a node";
@@ -25,12 +25,12 @@ impl Draft<'_> {
             Step::Leaving => {
                 let text = "waiting until an earlier pod cannot run";
                 self.goes_on(DisplayState::Restarting, "PodsLeaving", text);
-                self.no_pod();
+                self.no_pods();
             }
             Step::Pausing(until) => {
                 let text = format!("the next attempt begins at {until}");
                 self.goes_on(DisplayState::Restarting, "BackOff", &text);
-                self.no_pod();
+                self.no_pods();
             }
             Step::Queued | Step::Held | Step::Stopped => {
                 let text = "somebody holds the Job back";
@@ -85,22 +85,9 @@ impl Draft<'_> {
         }
     }
 
-    fn starting(&mut self, start: &Start) {
+    fn starts(&mut self, start: &Start) {
         self.goes_on(DisplayState::Starting, &start.reason, &start.message);
-        let moves = Truth::of(start.blocked.is_none());
-        self.set(
-            ConditionType::Progressing,
-            moves,
-            &start.reason,
-            start.message.clone(),
-        );
-        let scheduled = Truth::of(start.is_scheduled);
-        self.set(
-            ConditionType::Scheduled,
-            scheduled,
-            &start.reason,
-            start.message.clone(),
-        );
+        self.shows_start(start);
     }
 
     fn attempt_failed(&mut self, failure: &Failure, again: bool) {
@@ -110,7 +97,7 @@ impl Draft<'_> {
         self.publish(Severity::Warning, "AttemptFailed", &text);
         if again {
             self.goes_on(DisplayState::Restarting, "Restarting", &text);
-            self.no_pod();
+            self.no_pods();
         } else {
             self.fail(failure);
         }
@@ -126,30 +113,15 @@ impl Draft<'_> {
         self.status.report_uri = told.report_uri;
         self.status.model_digest = told.model_digest;
         let text = "the model has been measured";
-        self.status.state = Some(DisplayState::Succeeded);
-        self.set(ConditionType::Succeeded, Truth::True, "Finished", text);
-        self.set(ConditionType::Failed, Truth::False, "Finished", text);
+        self.has_succeeded(text);
         self.publish(Severity::Normal, "Succeeded", text);
         self.end();
     }
 
     /// The benchmark has failed for good.
     pub(super) fn fail(&mut self, failure: &Failure) {
-        let text = &failure.message;
-        self.status.state = Some(DisplayState::Failed);
-        self.set(
-            ConditionType::Failed,
-            Truth::True,
-            &failure.reason,
-            text.clone(),
-        );
-        self.set(
-            ConditionType::Succeeded,
-            Truth::False,
-            &failure.reason,
-            text.clone(),
-        );
-        self.publish(Severity::Warning, "Failed", text);
+        self.has_failed(failure);
+        self.publish(Severity::Warning, "Failed", &failure.message);
         self.end();
     }
 
@@ -160,7 +132,7 @@ impl Draft<'_> {
             "Finished",
             "the benchmark has ended",
         );
-        self.no_pod();
+        self.no_pods();
         self.status.completion_time = Some(Time(self.now));
     }
 }

@@ -44,7 +44,7 @@ impl Draft<'_> {
         } else {
             let text = format!("waiting for the model of SpladeTraining {name}");
             self.goes_on(DisplayState::Pending, "WaitingForModel", &text);
-            self.no_pod();
+            self.no_pods();
         }
         None
     }

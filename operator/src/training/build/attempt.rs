@@ -1,6 +1,6 @@
 //! The objects of an attempt at the training itself.
 
-use super::{BuildError, MANIFEST_FILE, resolved};
+use super::{BuildError, MANIFEST_FILE, pod_group, resolved};
 use crate::labels::Component;
 use crate::objects::{self, Attempt, MANIFEST_FOLDER, MASTER_PORT, Object, PodPlan};
 use crate::settings::{ClusterOffers, Settings};
@@ -52,11 +52,7 @@ pub fn attempt(
             &manifest,
         )?)),
     ];
-    if let Some(api) = objects::pod_group_api(&attempt.scheduler, offers) {
-        let priority = gang.pod.priority_class_name.as_deref();
-        let group = objects::pod_group(&attempt, priority, api);
-        built.push(Object::PodGroup(api, Box::new(group)));
-    }
+    built.extend(pod_group(&attempt, training, offers));
     built.push(Object::Job(Box::new(objects::job(&attempt, &pod, None))));
     Ok(built)
 }

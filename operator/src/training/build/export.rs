@@ -1,6 +1,6 @@
 //! The objects of an attempt at the export.
 
-use super::{BuildError, MANIFEST_FILE, resolved};
+use super::{BuildError, MANIFEST_FILE, pod_group, resolved};
 use crate::labels::Component;
 use crate::objects::{self, Attempt, MANIFEST_FOLDER, Object, PodPlan};
 use crate::settings::{ClusterOffers, Settings};
@@ -43,11 +43,7 @@ pub fn export(
     let manifest = resolved(training, initial_weights)?;
     let config_map = objects::config_map(&attempt, MANIFEST_FILE, &manifest)?;
     let mut built = vec![Object::ConfigMap(Box::new(config_map))];
-    if let Some(api) = objects::pod_group_api(&attempt.scheduler, offers) {
-        let priority = spec.gang.pod.priority_class_name.as_deref();
-        let group = objects::pod_group(&attempt, priority, api);
-        built.push(Object::PodGroup(api, Box::new(group)));
-    }
+    built.extend(pod_group(&attempt, training, offers));
     let job = objects::job(&attempt, &pod, Some(DEADLINE_SECONDS));
     built.push(Object::Job(Box::new(job)));
     Ok(built)

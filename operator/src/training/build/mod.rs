@@ -8,6 +8,8 @@ pub use attempt::attempt;
 pub use benchmark::benchmark;
 pub use export::{export, scheduler as export_scheduler};
 
+use crate::objects::{self, Attempt, Object};
+use crate::settings::ClusterOffers;
 use crate::training::ValidTraining;
 use splade_crds::training::InitFrom;
 use splade_crds::{SpladeTrainingSpec, StorageUriError};
@@ -36,4 +38,16 @@ fn resolved(
         spec.init_from = Some(InitFrom::Uri(uri.parse()?));
     }
     Ok(spec)
+}
+
+/// The PodGroup of an attempt, where its scheduler wants one.
+fn pod_group(
+    attempt: &Attempt,
+    training: &ValidTraining<'_>,
+    offers: &ClusterOffers,
+) -> Option<Object> {
+    let api = objects::pod_group_api(&attempt.scheduler, offers)?;
+    let priority = training.spec().gang.pod.priority_class_name.as_deref();
+    let group = objects::pod_group(attempt, priority, api);
+    Some(Object::PodGroup(api, Box::new(group)))
 }

@@ -13,7 +13,7 @@ use splade_crds::{ConditionType, DisplayState, SpladeBenchmark};
 impl Draft<'_> {
     /// Creates the benchmarks that are missing and collects the results of those that have ended.
     pub(super) fn benchmark(&mut self) {
-        let spec = self.spec;
+        let spec = self.spec();
         if spec.benchmarks.is_empty() {
             let text = "spec.benchmarks is empty";
             self.set(ConditionType::Benchmarked, Truth::False, "NotAsked", text);
@@ -50,9 +50,9 @@ impl Draft<'_> {
     }
 
     fn create_benchmarks(&mut self, missing: &[&TrainingBenchmark]) {
-        if self.spec.run_policy.suspend {
+        if self.spec().run_policy.suspend {
             let text = "runPolicy.suspend is set";
-            return self.progressing(DisplayState::Suspended, "Suspended", text);
+            return self.goes_on(DisplayState::Suspended, "Suspended", text);
         }
         let Some(training) = self.valid() else { return };
         let objects = missing.iter().map(|entry| {
@@ -67,7 +67,7 @@ impl Draft<'_> {
         let all = &self.status.benchmarks;
         let ended = all.iter().filter(|one| one.succeeded.is_some()).count();
         let text = format!("{ended} of {} benchmarks have ended", all.len());
-        self.progressing(DisplayState::Benchmarking, "Benchmarking", &text);
+        self.goes_on(DisplayState::Benchmarking, "Benchmarking", &text);
         self.set(
             ConditionType::Benchmarked,
             Truth::Unknown,

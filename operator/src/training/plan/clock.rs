@@ -11,7 +11,7 @@ impl Draft<'_> {
     /// The failure of a training that has taken too long.
     pub(super) fn deadline_failure(&self) -> Option<Failure> {
         let left = self.seconds_left()?;
-        let limit = self.spec.run_policy.active_deadline_seconds?;
+        let limit = self.spec().run_policy.active_deadline_seconds?;
         (left == 0).then(|| {
             let text = format!("not done after {limit} s (runPolicy.activeDeadlineSeconds)");
             Failure::new(AttemptCause::Deadline, "DeadlineExceeded", text)
@@ -37,7 +37,7 @@ impl Draft<'_> {
     }
 
     fn seconds_left(&self) -> Option<u64> {
-        let limit = self.spec.run_policy.active_deadline_seconds?;
+        let limit = self.spec().run_policy.active_deadline_seconds?;
         let start = self.status.start_time.as_ref()?.0;
         let paused = self.status.paused_time.as_ref().map(|time| time.0);
         let active = active_seconds(start, paused, self.status.paused_seconds, self.now);

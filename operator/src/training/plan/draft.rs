@@ -1,85 +1,61 @@
-//! A decision in the making.
+//! A decision about a training in the making.
 
-use crate::attempts::{Attempts, Release};
-use crate::conditions::{Conditions, Truth, holds};
-use crate::effect::{Decision, Effect, Notice, Severity};
+use crate::attempts::Attempts;
+use crate::draft::{self, Planned, Shared};
+use crate::effect::Decision;
 use crate::labels::Component;
 use crate::objects;
-use crate::time;
 use crate::training::{Observed, build};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use splade_crds::training::{AttemptCause, AttemptStatus};
 use splade_crds::{ConditionType, SpladeTrainingSpec, SpladeTrainingStatus};
 
-/// All conditions of a training.
-const CONDITIONS: [ConditionType; 9] = [
-    ConditionType::Succeeded,
-    ConditionType::Failed,
-    ConditionType::Suspended,
-    ConditionType::Progressing,
-    ConditionType::Scheduled,
-    ConditionType::CheckpointAvailable,
-    ConditionType::Exported,
-    ConditionType::Benchmarked,
-    ConditionType::ResourcesReleased,
-];
-
 /// A decision in the making.
-pub(super) struct Draft<'a> {
-    pub(super) observed: &'a Observed,
-    pub(super) spec: &'a SpladeTrainingSpec,
-    /// The time, in whole seconds.
-    pub(super) now: Timestamp,
-    pub(super) status: SpladeTrainingStatus,
-    pub(super) effects: Vec<Effect>,
-    /// When to look again.
-    next: Option<Timestamp>,
-    /// What attempts that have ended still hold.
-    held: Vec<String>,
+pub(super) type Draft<'a> = draft::Draft<'a, Observed>;
+
+impl Planned for Observed {
+    type Status = SpladeTrainingStatus;
+    const CONDITIONS: &'static [ConditionType] = &[
+        ConditionType::Succeeded,
+        ConditionType::Failed,
+        ConditionType::Suspended,
+        ConditionType::Progressing,
+        ConditionType::Scheduled,
+        ConditionType::CheckpointAvailable,
+        ConditionType::Exported,
+        ConditionType::Benchmarked,
+        ConditionType::ResourcesReleased,
+    ];
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.training.metadata
+    }
+
+    fn status(&self) -> Option<&SpladeTrainingStatus> {
+        self.training.status.as_ref()
+    }
+
+    fn conditions(status: &SpladeTrainingStatus) -> &[Condition] {
+        &status.conditions
+    }
+
+    fn shared(status: &mut SpladeTrainingStatus) -> Shared<'_> {
+        Shared {
+            observed_generation: &mut status.observed_generation,
+            conditions: &mut status.conditions,
+            state: &mut status.state,
+        }
+    }
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(observed: &'a Observed) -> Self {
-        let mut draft = Self {
-            observed,
-            spec: &observed.training.spec,
-            now: time::whole(observed.now),
-            status: observed.training.status.clone().unwrap_or_default(),
-            effects: Vec::new(),
-            next: None,
-            held: Vec::new(),
-        };
-        draft.status.observed_generation = observed.training.metadata.generation;
-        let mut conditions = draft.conditions();
-        for kind in CONDITIONS {
-            conditions.first_seen(kind);
-        }
-        draft
-    }
-
-    pub(super) fn name(&self) -> &'a str {
-        let name = self.observed.training.metadata.name.as_deref();
-        name.unwrap_or_default()
-    }
-
-    pub(super) fn conditions(&mut self) -> Conditions<'_> {
-        let generation = self.observed.training.metadata.generation;
-        Conditions::new(&mut self.status.conditions, generation, self.now)
-    }
-
-    pub(super) fn set(
-        &mut self,
-        kind: ConditionType,
-        truth: Truth,
-        reason: &str,
-        message: impl Into<String>,
-    ) {
-        self.conditions().set(kind, truth, reason, message);
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        holds(&self.status.conditions, ConditionType::Succeeded)
-            || holds(&self.status.conditions, ConditionType::Failed)
+    pub(super) fn spec(&self) -> &'a SpladeTrainingSpec {
+        &self.observed.training.spec
     }
 
     pub(super) fn last_attempt(&self) -> Option<&AttemptStatus> {
@@ -101,8 +77,8 @@ impl<'a> Draft<'a> {
     pub(super) fn attempts(&self, component: Component) -> Attempts<'a> {
         let observed = self.observed;
         let scheduler = match component {
-            Component::Training => self.spec.gang.scheduler.clone(),
-            _ => build::export_scheduler(&self.spec.gang.scheduler),
+            Component::Training => self.spec().gang.scheduler.clone(),
+            _ => build::export_scheduler(&self.spec().gang.scheduler),
         };
         Attempts {
             component,
@@ -114,52 +90,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn take(&mut self, release: Release) {
-        self.effects.extend(release.effects);
-        self.held.extend(release.held);
-        if let Some(next) = release.next {
-            self.look_again(next);
-        }
-    }
-
-    pub(super) fn look_again(&mut self, then: Timestamp) {
-        self.next = Some(self.next.map_or(then, |next| next.min(then)));
-    }
-
-    pub(super) fn publish(&mut self, severity: Severity, reason: &'static str, note: String) {
-        let notice = Notice::new(severity, reason, &note);
-        self.effects.push(Effect::Publish(notice));
-    }
-
-    pub(super) fn decide(mut self) -> Decision<SpladeTrainingStatus> {
-        self.show_what_is_held();
-        Decision {
-            status: self.status,
-            effects: self.effects,
-            requeue_after: self.next.map(|next| time::until(self.now, next)),
-        }
-    }
-
-    fn show_what_is_held(&mut self) {
+    pub(super) fn decide(self) -> Decision<SpladeTrainingStatus> {
         let export = self.status.export.as_ref().map(|export| &export.attempt);
-        let exports = export.is_some_and(|attempt| attempt.cause.is_none());
-        let kind = ConditionType::ResourcesReleased;
-        if let Some(open) = self.open_attempt() {
+        let goes_on = if let Some(open) = self.open_attempt() {
             let message = format!("attempt {} has not ended", open.number);
-            self.set(kind, Truth::False, "AttemptGoesOn", message);
-        } else if exports {
-            self.set(
-                kind,
-                Truth::False,
-                "ExportGoesOn",
-                "the export has not ended",
-            );
-        } else if self.held.is_empty() {
-            let message = "no pod can still run, those of benchmarks apart";
-            self.set(kind, Truth::True, "NothingHeld", message);
+            Some(("AttemptGoesOn", message))
+        } else if export.is_some_and(|attempt| attempt.cause.is_none()) {
+            Some(("ExportGoesOn", "the export has not ended".into()))
         } else {
-            let message = format!("waiting for {}", self.held.join(", "));
-            self.set(kind, Truth::False, "PodsLeaving", message);
-        }
+            None
+        };
+        self.decided(goes_on, "no pod can still run, those of benchmarks apart")
     }
 }

@@ -8,44 +8,27 @@ use crate::labels::Component;
 use crate::pods::Failure;
 use crate::time::later;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use splade_crds::ConditionType;
 use splade_crds::training::{AttemptCause, AttemptStatus};
-use splade_crds::{ConditionType, DisplayState};
 
 impl Draft<'_> {
     /// The training has failed for good.
     pub(super) fn fail(&mut self, failure: &Failure) {
+        self.has_failed(failure);
         let text = &failure.message;
-        self.status.state = Some(DisplayState::Failed);
-        self.set(
-            ConditionType::Failed,
-            Truth::True,
-            &failure.reason,
-            text.clone(),
-        );
-        self.set(
-            ConditionType::Succeeded,
-            Truth::False,
-            &failure.reason,
-            text.clone(),
-        );
         let message = format!("ended: {text}");
         self.set(ConditionType::Progressing, Truth::True, "Finished", message);
-        self.publish(
-            Severity::Warning,
-            "Failed",
-            format!("{text} ({})", failure.reason),
-        );
+        let note = format!("{text} ({})", failure.reason);
+        self.publish(Severity::Warning, "Failed", &note);
         self.end();
     }
 
     /// The training has succeeded.
     pub(super) fn succeed(&mut self) {
         let text = "everything that was asked for is done";
-        self.status.state = Some(DisplayState::Succeeded);
-        self.set(ConditionType::Succeeded, Truth::True, "Finished", text);
-        self.set(ConditionType::Failed, Truth::False, "Finished", text);
+        self.has_succeeded(text);
         self.set(ConditionType::Progressing, Truth::True, "Finished", text);
-        self.publish(Severity::Normal, "Succeeded", text.into());
+        self.publish(Severity::Normal, "Succeeded", text);
         self.end();
     }
 
@@ -81,7 +64,7 @@ impl Draft<'_> {
     }
 
     fn expire(&mut self) {
-        let Some(seconds) = self.spec.run_policy.ttl_seconds_after_finished else {
+        let Some(seconds) = self.spec().run_policy.ttl_seconds_after_finished else {
             return;
         };
         let ended = self

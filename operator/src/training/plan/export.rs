@@ -26,7 +26,7 @@ impl Draft<'_> {
         }
         self.no_pods();
         self.show_suspension();
-        if self.spec.export.is_none() {
+        if self.spec().export.is_none() {
             let text = "spec.export is not set";
             self.set(ConditionType::Exported, Truth::False, "NotAsked", text);
             self.set(ConditionType::Benchmarked, Truth::False, "NotAsked", text);
@@ -39,7 +39,7 @@ impl Draft<'_> {
     }
 
     fn export(&mut self) {
-        let policy = &self.spec.run_policy;
+        let policy = &self.spec().run_policy;
         let (mut record, mut counts) = match self.status.export.take() {
             Some(ExportStatus { attempt, restarts }) => (Some(attempt), restarts),
             None => (None, RestartCounts::default()),
@@ -104,7 +104,7 @@ impl Draft<'_> {
         self.publish(
             Severity::Normal,
             "ExportStarted",
-            format!("export {number} begins"),
+            &format!("export {number} begins"),
         );
     }
 
@@ -125,7 +125,7 @@ impl Draft<'_> {
     }
 
     fn exporting(&mut self, reason: &str, message: &str) {
-        self.progressing(DisplayState::Exporting, reason, message);
+        self.goes_on(DisplayState::Exporting, reason, message);
         self.set(ConditionType::Exported, Truth::Unknown, reason, message);
     }
 
@@ -140,7 +140,7 @@ impl Draft<'_> {
             "Exported",
             text.clone(),
         );
-        self.publish(Severity::Normal, "Exported", text);
+        self.publish(Severity::Normal, "Exported", &text);
         self.status.model = Some(ModelStatus {
             uri: model.uri,
             digest: model.digest,
@@ -155,7 +155,7 @@ impl Draft<'_> {
             "the export has failed: {} ({})",
             failure.message, failure.reason
         );
-        self.publish(Severity::Warning, "ExportFailed", text.clone());
+        self.publish(Severity::Warning, "ExportFailed", &text);
         if again {
             self.exporting("Restarting", &text);
         } else {

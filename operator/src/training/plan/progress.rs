@@ -52,7 +52,7 @@ impl Draft<'_> {
 
     fn note_termination(&mut self, number: u32) {
         let observed = self.observed;
-        let size = self.spec.gang.nodes;
+        let size = self.spec().gang.nodes;
         let (jobs, pods) = (&observed.jobs, &observed.pods);
         let gang = Gang::find(Component::Training, self.name(), number, size, jobs, pods);
         for pod in &gang.pods {
@@ -127,7 +127,7 @@ impl Draft<'_> {
             }
             _ => return None,
         };
-        let limit = self.spec.run_policy.stall_timeout_seconds;
+        let limit = self.spec().run_policy.stall_timeout_seconds;
         let until = later(since.max(running), u64::from(limit) + STALL_MARGIN_SECONDS);
         if self.now < until {
             self.look_again(until);
@@ -142,12 +142,12 @@ impl Draft<'_> {
     /// The failure of an attempt whose pods have lost their PodGroup: an API server without the feature drops the
     /// field without a word.
     pub(super) fn dropped_pod_group(&self) -> Option<Failure> {
-        if self.spec.gang.scheduler.kind != SchedulerType::PodGroup {
+        if self.spec().gang.scheduler.kind != SchedulerType::PodGroup {
             return None;
         }
         let observed = self.observed;
         let number = self.open_attempt()?.number;
-        let size = self.spec.gang.nodes;
+        let size = self.spec().gang.nodes;
         let (jobs, pods) = (&observed.jobs, &observed.pods);
         let gang = Gang::find(Component::Training, self.name(), number, size, jobs, pods);
         let mut specs = gang.pods.iter().filter_map(|pod| pod.0.spec.as_ref());

@@ -34,7 +34,7 @@ impl<'a> Draft<'a> {
         self.publish(
             Severity::Normal,
             "AttemptStarted",
-            format!("attempt {number} begins"),
+            &format!("attempt {number} begins"),
         );
     }
 
@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
         match build::attempt(training, record, weights, offers, settings) {
             Ok(objects) => {
                 let text = format!("attempt {number} is being created");
-                self.progressing(DisplayState::Pending, "Creating", &text);
+                self.goes_on(DisplayState::Pending, "Creating", &text);
                 self.set(ConditionType::Scheduled, Truth::False, "Creating", text);
                 self.effects.push(Effect::Create(objects));
             }
@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
 
     fn missing_scheduler(&self) -> Option<&'static str> {
         let offers = &self.observed.offers;
-        let (there, missing) = match self.spec.gang.scheduler.kind {
+        let (there, missing) = match self.spec().gang.scheduler.kind {
             SchedulerType::None => return None,
             SchedulerType::Kueue => (offers.kueue, "the cluster has no Kueue (kueue.x-k8s.io)"),
             SchedulerType::Volcano => (
@@ -109,13 +109,13 @@ impl<'a> Draft<'a> {
         }
         self.set(ConditionType::Progressing, Truth::False, reason, message);
         if !seen {
-            self.publish(Severity::Warning, "CannotProceed", message.to_owned());
+            self.publish(Severity::Warning, "CannotProceed", message);
         }
     }
 
     /// Finds the weights of the training that this one starts from.
     fn initial_weights_are_there(&mut self) -> bool {
-        let Some(InitFrom::TrainingRef(reference)) = &self.spec.init_from else {
+        let Some(InitFrom::TrainingRef(reference)) = &self.spec().init_from else {
             return true;
         };
         if self.status.initial_weights.is_some() {
@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
             return self.fail(&Failure::configuration("InitFromFailed", text));
         }
         let text = format!("waiting for the weights of SpladeTraining {name}");
-        self.progressing(DisplayState::Pending, "WaitingForInitFrom", &text);
+        self.goes_on(DisplayState::Pending, "WaitingForInitFrom", &text);
         self.no_pods();
     }
 }

@@ -13,7 +13,7 @@ use splade_crds::{ConditionType, DisplayState};
 impl Draft<'_> {
     /// One step towards a trained model.
     pub(super) fn train(&mut self) {
-        let policy = &self.spec.run_policy;
+        let policy = &self.spec().run_policy;
         let hold = policy.suspend;
         if self.open_attempt().is_none()
             && !hold
@@ -24,7 +24,7 @@ impl Draft<'_> {
         self.note_what_pods_say();
         let life = Life {
             attempts: self.attempts(Component::Training),
-            size: self.spec.gang.nodes,
+            size: self.spec().gang.nodes,
             start: StartLimits {
                 deadline_seconds: policy.startup_deadline_seconds,
             },
@@ -61,12 +61,12 @@ impl Draft<'_> {
             Step::Done(_) => {
                 let number = self.status.attempt.unwrap_or_default();
                 let note = format!("attempt {number} has completed the training");
-                self.publish(Severity::Normal, "Trained", note);
+                self.publish(Severity::Normal, "Trained", &note);
                 self.finish_up();
             }
             Step::Failed { failure, again } => self.attempt_failed(&failure, again),
             Step::Stopped => {
-                let note = "pods save a checkpoint and leave: runPolicy.suspend is set".into();
+                let note = "pods save a checkpoint and leave: runPolicy.suspend is set";
                 self.publish(Severity::Normal, "Suspended", note);
                 self.show(&Step::Stopped);
             }
@@ -78,7 +78,7 @@ impl Draft<'_> {
         let number = self.status.attempt.unwrap_or_default();
         self.status.last_failure = Some(last_failure(number, failure, self.now));
         let note = format!("attempt {number}: {} ({})", failure.message, failure.reason);
-        self.publish(Severity::Warning, "AttemptFailed", note);
+        self.publish(Severity::Warning, "AttemptFailed", &note);
         if !again {
             return self.fail(failure);
         }
@@ -90,7 +90,7 @@ impl Draft<'_> {
 
     /// Attempts that failed one after the other. One that ran longer than the longest pause begins a new row.
     fn failures_in_row(&self) -> u32 {
-        let longest = u64::from(self.spec.run_policy.backoff.max_seconds);
+        let longest = u64::from(self.spec().run_policy.backoff.max_seconds);
         let mut row = 0;
         for attempt in self.status.attempts.iter().rev() {
             let failed = matches!(
