@@ -107,7 +107,6 @@ fn fetch_files(uri: &str) -> Result<(), StorageError> {
 pub(super) fn publish_file(
     folder: &Path,
     key: &str,
-    field: &str,
     location: &Location,
 ) -> Result<(), MirrorError> {
     let put = || {
@@ -115,7 +114,7 @@ pub(super) fn publish_file(
         storage.put_file(key, &folder.join(key)).map(drop)
     };
     put().map_err(|source| MirrorError {
-        field: field.to_owned(),
+        field: "the report beside the model".to_owned(),
         uri: format!("{location}/{key}"),
         source: source.into(),
     })

@@ -1,6 +1,7 @@
 //! Reports of benchmarks, kept beside the model so that none is made twice.
 
 use super::device::device;
+use super::leaderboard::Row;
 use super::mirror::publish_file;
 use super::resolve::PlannedBenchmark;
 use super::run::PipelineError;
@@ -18,25 +19,31 @@ struct Kept {
     report: BenchmarkReport,
 }
 
-/// The report of a benchmark, and where it is kept, if it is: the one that is there if nothing has changed, else a
-/// new one.
-pub(super) fn report(
-    benchmark: &PlannedBenchmark,
-) -> Result<(BenchmarkReport, Option<String>), PipelineError> {
+/// The row of a benchmark: by the report that is there if nothing has changed, else by a new one.
+pub(super) fn row(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
     let plan = &benchmark.plan;
-    let key = key(plan)?;
+    let model_digest = weights_digest(&plan.model)?;
+    let key = key(plan, &model_digest)?;
     let name = format!("benchmarks/{}.json", benchmark.name);
     let path = plan.model.join(&name);
     let place = match &benchmark.publish {
         Some(location) => format!("{location}/{name}"),
         None => path.display().to_string(),
     };
+    let row = |report, place| Row {
+        name: benchmark.name.clone(),
+        report,
+        place,
+        model_digest,
+    };
     let kept: Option<Kept> = std::fs::read(&path)
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(kept) = kept.filter(|kept| kept.key == key) {
         tracing::info!(report = %path.display(), "the benchmark {} is done already", benchmark.name);
-        return Ok((kept.report, Some(place)));
+        // Whoever made it may have been killed before it was taken there.
+        publish_report(benchmark, &name)?;
+        return Ok(row(kept.report, Some(place)));
     }
     let file = place_beside(&path);
     let device = device(benchmark.wants_gpu, 0, &benchmark.name);
@@ -46,18 +53,22 @@ pub(super) fn report(
     })?;
     let kept = Kept { key, report };
     let Some(file) = file else {
-        return Ok((kept.report, None));
+        return Ok(row(kept.report, None));
     };
     keep(file, &path, &kept)?;
-    if let Some(location) = &benchmark.publish {
-        publish_file(&plan.model, &name, "spec.model.uri", location).map_err(|source| {
-            PipelineError::Storage {
-                name: benchmark.name.clone(),
-                source,
-            }
-        })?;
-    }
-    Ok((kept.report, Some(place)))
+    publish_report(benchmark, &name)?;
+    Ok(row(kept.report, Some(place)))
+}
+
+/// Takes a report to its place beside the model, where that lies in object storage.
+fn publish_report(benchmark: &PlannedBenchmark, name: &str) -> Result<(), PipelineError> {
+    let Some(location) = &benchmark.publish else {
+        return Ok(());
+    };
+    publish_file(&benchmark.plan.model, name, location).map_err(|source| PipelineError::Storage {
+        name: benchmark.name.clone(),
+        source,
+    })
 }
 
 /// An empty file to write the report to, opened before the work: a model in a read-only volume can be measured all
@@ -85,10 +96,13 @@ fn keep(place: NamedTempFile, path: &Path, kept: &Kept) -> Result<(), PipelineEr
     Ok(())
 }
 
-/// Digest of the plan and of the content of model and data set.
-fn key(plan: &BenchmarkPlan) -> Result<String, PipelineError> {
+/// Digest of the plan and of the content of model and data set. The weights have been read once for `model_digest`.
+fn key(plan: &BenchmarkPlan, model_digest: &str) -> Result<String, PipelineError> {
     let mut digest = ContentDigest::default();
-    digest.add(format!("{plan:?} {}", env!("CARGO_PKG_VERSION")));
+    digest.add(format!(
+        "{plan:?} {} {model_digest}",
+        env!("CARGO_PKG_VERSION")
+    ));
     let mut files: Vec<PathBuf> = Vec::new();
     for (folder, only) in [
         (&plan.model, "model"),
@@ -98,6 +112,7 @@ fn key(plan: &BenchmarkPlan) -> Result<String, PipelineError> {
     ] {
         files.extend(list(folder, only)?);
     }
+    files.retain(|path| !is_weights(path));
     files.extend(list(&plan.folder.join("qrels"), &plan.split)?);
     files.sort();
     for path in files {
@@ -112,7 +127,7 @@ fn key(plan: &BenchmarkPlan) -> Result<String, PipelineError> {
 /// `sha256:` and the digest of a model's weights: of its one file, or of all its files in the order of their names.
 pub(super) fn weights_digest(model: &Path) -> Result<String, PipelineError> {
     let mut files = list(model, "model")?;
-    files.retain(|path| path.extension().is_some_and(|kind| kind == "safetensors"));
+    files.retain(|path| is_weights(path));
     files.sort();
     let mut digest = ContentDigest::default();
     for path in files {
@@ -120,6 +135,10 @@ pub(super) fn weights_digest(model: &Path) -> Result<String, PipelineError> {
         added.map_err(|source| PipelineError::io(&path, source))?;
     }
     Ok(format!("sha256:{}", digest.finish()))
+}
+
+fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "safetensors")
 }
 
 /// Files of a folder whose names start so, links among them: a snapshot of Hugging Face's cache is nothing else.

@@ -5,7 +5,7 @@ use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
 use super::mirror::{Fetch, FetchKind, MirrorError, fetch, publish};
 use super::ranks::{Ranks, ranks_here, train_with_ranks, warn_of_missing_ranks};
-use super::reports::{report, weights_digest};
+use super::reports::{row, weights_digest};
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
 use crate::benchmark::BenchmarkError;
 use crate::checkpoint::CheckpointError;
@@ -351,11 +351,5 @@ fn run_one(benchmark: &PlannedBenchmark, progress: &Progress) -> Result<Row, Pip
         name: benchmark.name.clone(),
         source,
     })?;
-    let (report, place) = report(benchmark)?;
-    Ok(Row {
-        name: benchmark.name.clone(),
-        report,
-        place,
-        model_digest: weights_digest(&benchmark.plan.model)?,
-    })
+    row(benchmark)
 }

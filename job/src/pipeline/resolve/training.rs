@@ -1,12 +1,12 @@
 //! A SpladeTraining as a plan, with its export and its benchmarks.
 
 use super::benchmark::{Subject, metric};
-use super::{FetchKind, PlannedTraining, Reader, recipe, wants_gpu};
+use super::{FetchKind, PlannedBenchmark, PlannedTraining, Reader, recipe, wants_gpu};
 use crate::export::ExportPlan;
 use crate::model::StoredKind;
 use crate::training::{
-    DataPlan, EvaluationPlan, InitialWeights, ModelPlan, Recipe, SpecialTokenPolicy, Surroundings,
-    TensorBoard, TrainingPlan,
+    DataPlan, EvaluationPlan, InitialWeights, Input, ModelPlan, Recipe, SpecialTokenPolicy,
+    Surroundings, TensorBoard, TrainingPlan,
 };
 use splade_crds::benchmark::DatasetFormat;
 use splade_crds::training as api;
@@ -21,13 +21,41 @@ impl Reader<'_> {
         earlier: &[&api::SpladeTraining],
     ) -> PlannedTraining {
         let base = self.input("spec.model.base", &spec.model.base, FetchKind::Folder);
+        let recipe = self.recipe(&base, spec, earlier);
+        let surroundings = self.surroundings(name, spec);
+        let fetches = std::mem::take(&mut self.fetches);
+        let (export, publish) = self.export(base, spec);
+        let benchmarks = self.benchmarks(name, spec, export.as_ref(), publish.as_ref());
+        PlannedTraining {
+            plan: TrainingPlan {
+                name: name.to_owned(),
+                recipe,
+                surroundings,
+            },
+            export,
+            benchmarks,
+            otlp_endpoint: spec.telemetry.otlp_endpoint.clone(),
+            fetches,
+            publish,
+            wants_gpu: wants_gpu(&spec.gang.device_resource),
+            ranks: spec.gang.world_size(),
+            termination_timeout: seconds(spec.run_policy.termination_timeout_seconds),
+        }
+    }
+
+    fn recipe(
+        &mut self,
+        base: &Input,
+        spec: &api::SpladeTrainingSpec,
+        earlier: &[&api::SpladeTraining],
+    ) -> Recipe {
         let special_tokens = if spec.model.mask_special_tokens {
             SpecialTokenPolicy::Omit
         } else {
             SpecialTokenPolicy::Keep
         };
         let weights = self.initial_weights(spec.init_from.as_ref(), earlier);
-        let recipe = Recipe {
+        Recipe {
             model: ModelPlan {
                 folder: base.clone(),
                 weights,
@@ -47,9 +75,15 @@ impl Reader<'_> {
             },
             loss: recipe::loss(&spec.loss),
             optimizer: self.optimizer(&spec.optimizer),
-        };
-        let surroundings = self.surroundings(name, spec);
-        let fetches = std::mem::take(&mut self.fetches);
+        }
+    }
+
+    /// Where the model goes here, and in object storage if it goes there.
+    fn export(
+        &mut self,
+        base: Input,
+        spec: &api::SpladeTrainingSpec,
+    ) -> (Option<ExportPlan>, Option<Location>) {
         let target = spec
             .export
             .as_ref()
@@ -65,23 +99,32 @@ impl Reader<'_> {
             omit_special_tokens: spec.model.mask_special_tokens,
             max_length: spec.data.document_max_length as usize,
         });
+        (export, publish)
+    }
+
+    fn benchmarks(
+        &mut self,
+        name: &str,
+        spec: &api::SpladeTrainingSpec,
+        export: Option<&ExportPlan>,
+        publish: Option<&Location>,
+    ) -> Vec<PlannedBenchmark> {
+        if !self.with_benchmarks {
+            return Vec::new();
+        }
         let lengths = (
             spec.data.query_max_length as usize,
             spec.data.document_max_length as usize,
         );
         let subject = Subject {
             folder: export
-                .as_ref()
                 .map(|export| export.folder.clone())
                 .unwrap_or_default(),
-            published: publish.clone(),
+            published: publish.cloned(),
             lengths,
         };
-        let with_benchmarks = self.with_benchmarks;
-        let benchmarks = spec
-            .benchmarks
+        spec.benchmarks
             .iter()
-            .filter(|_| with_benchmarks)
             .enumerate()
             .map(|(index, benchmark)| {
                 let name = format!("{name}-{}", benchmark.name);
@@ -92,22 +135,7 @@ impl Reader<'_> {
                     subject.clone(),
                 )
             })
-            .collect();
-        PlannedTraining {
-            plan: TrainingPlan {
-                name: name.to_owned(),
-                recipe,
-                surroundings,
-            },
-            export,
-            benchmarks,
-            otlp_endpoint: spec.telemetry.otlp_endpoint.clone(),
-            fetches,
-            publish,
-            wants_gpu: wants_gpu(&spec.gang.device_resource),
-            ranks: spec.gang.world_size(),
-            termination_timeout: seconds(spec.run_policy.termination_timeout_seconds),
-        }
+            .collect()
     }
 
     fn surroundings(&mut self, name: &str, spec: &api::SpladeTrainingSpec) -> Surroundings {
