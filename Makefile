@@ -91,7 +91,7 @@ lint-e2e: ## Check the shell scripts and the Dockerfiles
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
-.PHONY: test test-quick test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
+.PHONY: test test-quick test-api-server test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
 test: setup lint ## Set up, lint and run every test
 	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace $(FEATURES)
 
@@ -99,8 +99,13 @@ test-quick: setup-runtime ## Tests that need no Python reference, for the inner 
 	@cargo test --release --locked -p splade-crds -p splade-native --lib --tests
 	@cargo test --release --locked -p splade-data -p splade-retrieval -p splade-storage --lib
 	@cargo test --release --locked -p splade-telemetry --lib --test status
-	@cargo test --release --locked -p splade-launch
+	@cargo test --release --locked -p splade-launch -p splade-operator
 	@cargo test --release --locked -p splade-job --lib --test losses
+
+test-api-server: ## Test the operator against a real etcd and kube-apiserver on loopback (needs Go, which builds both, once)
+	@tests/infra/kubernetes/build.sh etcd kube-apiserver
+	@SPLADE_KUBERNETES_BIN="$$(tests/infra/kubernetes/build.sh --print)/bin" \
+		cargo test --release --locked -p splade-operator --features api-server --test api_server
 
 test-chart: ## Test the Helm chart: lint, every setting, schemas of Kubernetes, rights, dashboard (needs Go; starts no cluster)
 	@tests/chart/run.sh
@@ -144,6 +149,7 @@ lint: setup-runtime ## rustfmt, clippy with warnings as errors, cargo deny
 	@cargo fmt --all --check
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 	@cargo clippy --release --locked -p splade-native --features cuda --tests -- --deny warnings
+	@cargo clippy --release --locked -p splade-operator --features api-server --tests -- --deny warnings
 	@scripts/deny.sh
 
 format: ## Format the code

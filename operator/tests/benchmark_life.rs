@@ -4,7 +4,7 @@
 mod common;
 
 use common::cluster::Cluster;
-use common::life::{exported, running};
+use common::life::{exported, kinds, running};
 use common::manifest::benchmark;
 use common::{TRACE, pods};
 use serde_json::{Value, json};
@@ -122,13 +122,8 @@ fn measures_and_tells_what_the_job_told() {
 #[test]
 fn all_conditions_are_there_at_first_sight() {
     let status = World::new(json!({}), ModelTraining::NotAsked).plan().status;
-    let kinds: Vec<_> = status
-        .conditions
-        .iter()
-        .map(|one| one.type_.as_str())
-        .collect();
     assert_eq!(
-        kinds,
+        kinds(&status.conditions),
         [
             "Succeeded",
             "Failed",

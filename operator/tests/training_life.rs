@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::life::{DONE, end_benchmarks, exported, running};
+use common::life::{DONE, end_benchmarks, exported, kinds, running};
 use common::manifest::training;
 use common::world::World;
 use serde_json::json;
@@ -14,13 +14,8 @@ use splade_crds::{ConditionType, DisplayState};
 fn all_conditions_are_there_at_first_sight() {
     let world = World::new(training(json!({})));
     let status = world.plan().status;
-    let kinds: Vec<_> = status
-        .conditions
-        .iter()
-        .map(|one| one.type_.as_str())
-        .collect();
     assert_eq!(
-        kinds,
+        kinds(&status.conditions),
         [
             "Succeeded",
             "Failed",

@@ -48,6 +48,23 @@ fn a_busy_server_is_asked_again() {
 }
 
 #[test]
+fn a_server_without_conditional_writes_takes_no_claim() {
+    let (proxy, storage) = behind_proxy("no-conditions");
+    let unknown = Fault::Refuse {
+        status: 501,
+        code: "NotImplemented",
+    };
+    let fault = proxy.inject(Requests::of("PUT"), unknown, Times::UntilReleased);
+    let claimed = storage.put_new("claim", b"mine".to_vec());
+    assert!(
+        matches!(claimed, Err(StorageError::Refused { .. })),
+        "{claimed:?}"
+    );
+    fault.release();
+    assert!(storage.put_new("claim", b"mine".to_vec()).unwrap());
+}
+
+#[test]
 fn parts_that_break_go_up_again() {
     let (proxy, storage) = behind_proxy("broken-parts");
     let folder = tempfile::tempdir().unwrap();

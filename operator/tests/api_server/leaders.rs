@@ -1,14 +1,11 @@
 //! Two operators at once: one acts, the other takes over.
 
 use crate::control_plane::ControlPlane;
-use crate::lives::{begin, job};
+use crate::lives::{begin, job, restart, status};
 use crate::operator::Operator;
 use crate::wait::until;
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::DeleteParams;
 use rustix::process::Signal;
-use splade_crds::SpladeTraining;
 
 async fn holder(plane: &ControlPlane) -> Option<String> {
     let lease = plane
@@ -21,14 +18,6 @@ async fn holder(plane: &ControlPlane) -> Option<String> {
 
 async fn leads(operator: &Operator) {
     until("it leads", || async { operator.leads().then_some(()) }).await;
-}
-
-async fn restart(plane: &ControlPlane, job_name: &str) {
-    plane
-        .api::<Job>()
-        .delete(job_name, &DeleteParams::background())
-        .await
-        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,13 +41,7 @@ async fn whoever_is_told_to_end_hands_over_and_whoever_dies_is_replaced() {
     leads(&three).await;
     restart(&plane, "tiny-a2").await;
     job(&plane, "tiny-a3").await;
-    let status = plane
-        .api::<SpladeTraining>()
-        .get("tiny")
-        .await
-        .unwrap()
-        .status
-        .unwrap();
+    let status = status(&plane, "tiny").await;
     assert_eq!(
         (status.attempt, status.restarts.infrastructure),
         (Some(3), 2)
@@ -87,13 +70,7 @@ async fn a_leader_that_slept_through_its_lease_wakes_up_as_nobody() {
         "who has slept through its lease writes nothing"
     );
     assert!(two.leads());
-    let status = plane
-        .api::<SpladeTraining>()
-        .get("tiny")
-        .await
-        .unwrap()
-        .status
-        .unwrap();
+    let status = status(&plane, "tiny").await;
     assert_eq!(
         (status.attempt, status.restarts.infrastructure),
         (Some(3), 2)

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
-use splade_crds::SpladeTraining;
+use splade_crds::{SpladeTraining, SpladeTrainingStatus};
 
 /// A correct training.
 pub fn training(name: &str) -> SpladeTraining {
@@ -37,6 +37,20 @@ pub async fn job(plane: &ControlPlane, name: &str) -> Job {
         jobs.get_opt(name).await.unwrap()
     })
     .await
+}
+
+/// Deletes the Job of an attempt, so that another attempt follows.
+pub async fn restart(plane: &ControlPlane, job_name: &str) {
+    let jobs: Api<Job> = plane.api();
+    jobs.delete(job_name, &DeleteParams::background())
+        .await
+        .unwrap();
+}
+
+/// The status of a training.
+pub async fn status(plane: &ControlPlane, name: &str) -> SpladeTrainingStatus {
+    let trainings: Api<SpladeTraining> = plane.api();
+    trainings.get(name).await.unwrap().status.unwrap()
 }
 
 /// Waits for the end of two more renewals of the lease, so that whoever still acts has had its turn.
@@ -80,19 +94,9 @@ async fn a_job_that_is_gone_is_made_good_by_the_next_attempt() {
     let plane = ControlPlane::start().await;
     let operator = Operator::start(&plane, "one").await;
     begin(&plane, "tiny").await;
-    plane
-        .api::<Job>()
-        .delete("tiny-a1", &DeleteParams::background())
-        .await
-        .unwrap();
+    restart(&plane, "tiny-a1").await;
     job(&plane, "tiny-a2").await;
-    let status = plane
-        .api::<SpladeTraining>()
-        .get("tiny")
-        .await
-        .unwrap()
-        .status
-        .unwrap();
+    let status = status(&plane, "tiny").await;
     assert_eq!(status.attempt, Some(2));
     assert_eq!(status.restarts.infrastructure, 1);
     let traces: Vec<_> = status

@@ -2,6 +2,7 @@
 
 use super::manifest::training;
 use super::world::World;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 use splade_crds::{ConditionType, DisplayState, SpladeBenchmarkStatus};
 use splade_operator::conditions::{Conditions, Truth};
@@ -41,4 +42,9 @@ pub fn end_benchmarks(world: &mut World, kind: ConditionType) {
         conditions.set(kind, Truth::True, "Finished", "");
         benchmark.status = Some(status);
     }
+}
+
+/// Types of conditions, in their order.
+pub fn kinds(conditions: &[Condition]) -> Vec<&str> {
+    conditions.iter().map(|one| one.type_.as_str()).collect()
 }
