@@ -33,14 +33,14 @@ use crate::storage_uri::StorageUri;
     derive = "PartialEq",
     doc = "SpladeBenchmark measures BM25, sparse, semantic and hybrid retrieval of one model on one data set.",
     printcolumn(name = "Dataset", type_ = "string", json_path = ".spec.dataset.name", description = "Name of the data set."),
-    printcolumn(name = "Queries", type_ = "integer", json_path = ".status.dataset.queries", description = "Queries with judgments."),
+    printcolumn(name = "Queries", type_ = "integer", json_path = ".status.dataset.queries", description = "Queries with judgments.", priority = 1),
     printcolumn(name = "Metric", type_ = "string", json_path = ".spec.primaryMetric", description = "Metric of the columns that follow."),
     printcolumn(name = "BM25", type_ = "string", json_path = ".status.summary.bm25", description = "Primary metric of BM25."),
     printcolumn(name = "Sparse", type_ = "string", json_path = ".status.summary.sparse", description = "Primary metric of the sparse model."),
     printcolumn(name = "Semantic", type_ = "string", json_path = ".status.summary.semantic", description = "Primary metric of the dense model."),
     printcolumn(name = "Hybrid", type_ = "string", json_path = ".status.summary.hybrid", description = "Primary metric of the fusion."),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "One word for people; programs read the conditions."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the object."),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the object.", priority = 1),
     validation = kube::core::Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,55}[a-z0-9])?$')")
         .message("metadata.name must be lower-case letters, digits and '-', at most 57 characters: names of jobs and pods are made from it")
 )]
