@@ -165,8 +165,9 @@ pub struct RestartCounts {
 pub struct ProgressStatus {
     /// Number of the attempt that reported.
     pub attempt: u32,
-    /// Current pass over the data, from 0.
-    pub epoch: u32,
+    /// Current pass over the data, from 0; not set where rank 0 was never asked in this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
     /// Optimizer steps done.
     pub step: u64,
     /// Optimizer steps of the whole training.
@@ -186,12 +187,12 @@ pub struct ProgressStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub mfu: Option<String>,
-    /// When the training is expected to end.
+    /// When the training is expected to end; not set while no attempt runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_completion_time: Option<Time>,
     /// When the step last changed, or was not due because of an evaluation; a stall is counted from here.
     pub step_time: Time,
-    /// When rank 0 last reported.
+    /// When rank 0 last reported, or its pod ended.
     pub last_reported: Time,
 }
 

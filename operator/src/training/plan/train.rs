@@ -21,7 +21,6 @@ impl Draft<'_> {
         {
             return self.fail(&failure);
         }
-        self.note_what_pods_say();
         let life = Life {
             attempts: self.attempts(Component::Training),
             size: self.spec().gang.nodes,
