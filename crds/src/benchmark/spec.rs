@@ -46,7 +46,7 @@ use crate::storage_uri::StorageUri;
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = crate::schema::structural, extend("x-kubernetes-validations" = cel(&[
-    ("self == oldSelf", "a benchmark is immutable: create another SpladeBenchmark"),
+    (IMMUTABLE, "a benchmark is immutable, ttlSecondsAfterFinished apart: create another SpladeBenchmark"),
     PLAN_RULES[0], PLAN_RULES[1], PLAN_RULES[2],
 ])))]
 pub struct SpladeBenchmarkSpec {
@@ -55,6 +55,9 @@ pub struct SpladeBenchmarkSpec {
     /// What to measure.
     #[serde(flatten)]
     pub plan: BenchmarkPlan,
+    /// Delete this object so many seconds after it has ended. Kept without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds_after_finished: Option<u32>,
 }
 
 /// One entry of a training's `benchmarks`: a benchmark of the model that the training exports.
@@ -71,6 +74,14 @@ pub struct TrainingBenchmark {
     #[serde(flatten)]
     pub plan: BenchmarkPlan,
 }
+
+/// All that decides what a benchmark measures, and how.
+const IMMUTABLE: &str = "self.model == oldSelf.model && self.dataset == oldSelf.dataset && self.methods == oldSelf.methods \
+     && self.bm25 == oldSelf.bm25 && self.sparse == oldSelf.sparse \
+     && has(self.semantic) == has(oldSelf.semantic) && (!has(self.semantic) || self.semantic == oldSelf.semantic) \
+     && self.hybrid == oldSelf.hybrid && self.engine == oldSelf.engine && self.primaryMetric == oldSelf.primaryMetric \
+     && has(self.compareTo) == has(oldSelf.compareTo) && (!has(self.compareTo) || self.compareTo == oldSelf.compareTo) \
+     && self.pod == oldSelf.pod";
 
 const PLAN_RULES: [(&str, &str); 3] = [
     (

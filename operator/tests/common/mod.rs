@@ -6,6 +6,7 @@ pub mod life;
 pub mod manifest;
 pub mod objects;
 pub mod pods;
+pub mod row;
 pub mod world;
 
 use k8s_openapi::jiff::Timestamp;
