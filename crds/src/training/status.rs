@@ -80,8 +80,8 @@ pub struct SpladeTrainingStatus {
     pub completion_time: Option<Time>,
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// Why an attempt ended.
@@ -126,9 +126,13 @@ pub struct AttemptStatus {
     pub node: Option<String>,
     /// When the attempt was created.
     pub start_time: Time,
-    /// When all its pods ran first.
+    /// When all its pods ran first, since its queue last let them go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_time: Option<Time>,
+    /// How often its queue took back its pods when all ran. They saved, and the attempt waited in its Job to go on; counts
+    /// against nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub preemptions: u32,
     /// When it ended; its pods may take longer to leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Time>,

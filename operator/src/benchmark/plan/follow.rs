@@ -32,7 +32,7 @@ impl Draft<'_> {
                 self.goes_on(DisplayState::Restarting, "BackOff", &text);
                 self.no_pods();
             }
-            Step::Queued | Step::Held | Step::Stopped => {
+            Step::Queued | Step::Preempted | Step::Held | Step::Stopped => {
                 let text = "somebody holds the Job back";
                 self.goes_on(DisplayState::Pending, "Queued", text);
                 self.set(ConditionType::Scheduled, Truth::False, "Queued", text);
