@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test binary uses its own part
 
 pub mod cluster;
+pub mod faults;
 pub mod life;
 pub mod manifest;
 pub mod objects;
