@@ -43,7 +43,10 @@ pub const TRAINING_OPERATOR_FIELDS: &[OperatorField] = &[
 ];
 
 /// Fields of `SpladeBenchmark.spec` that only the operator reads.
-pub const BENCHMARK_OPERATOR_FIELDS: &[OperatorField] = &[field("pod", POD)];
+pub const BENCHMARK_OPERATOR_FIELDS: &[OperatorField] = &[
+    field("pod", POD),
+    field("ttlSecondsAfterFinished", "deletes the object"),
+];
 
 /// Whether a path of [`crate::schema::leaf_paths`] lies in one of `fields`.
 pub fn read_by_operator_only(path: &str, fields: &[OperatorField]) -> bool {

@@ -46,6 +46,76 @@ fn objects_can_be_selected_by_state_and_data_set() {
     );
 }
 
+/// Columns of a terminal that people read tables in.
+const TERMINAL: usize = 100;
+/// Spaces that kubectl puts between two columns.
+const GAP: usize = 3;
+
+/// What `kubectl get` prints of a training, with the widest values that are usual.
+const TRAINING_COLUMNS: &[(&str, &str)] = &[
+    ("Name", "korean-v33-distilled"),
+    ("State", "Benchmarking"),
+    ("Step", "100000"),
+    ("Total", "100000"),
+    ("Loss", "12.3456"),
+    ("ETA", "2026-11-25T14:03:27Z"),
+    ("Checkpoint", "3d21h"),
+];
+
+/// The same of a benchmark.
+const BENCHMARK_COLUMNS: &[(&str, &str)] = &[
+    ("Name", "korean-v33-strategyqa"),
+    ("Dataset", "Ko-StrategyQA"),
+    ("Metric", "success@1"),
+    ("BM25", "53.7%"),
+    ("Sparse", "62.2%"),
+    ("Semantic", "73.5%"),
+    ("Hybrid", "72.3%"),
+    ("State", "Restarting"),
+];
+
+#[test]
+fn what_kubectl_get_prints_fits_a_terminal() {
+    let definitions = custom_resource_definitions();
+    for (definition, expected) in definitions
+        .iter()
+        .zip([TRAINING_COLUMNS, BENCHMARK_COLUMNS])
+    {
+        let columns = definition.spec.versions[0]
+            .additional_printer_columns
+            .iter();
+        let narrow = columns
+            .flatten()
+            .filter(|column| column.priority.unwrap_or(0) == 0);
+        let printed: Vec<_> = narrow.map(|column| column.name.as_str()).collect();
+        let names: Vec<_> = expected.iter().map(|(name, _)| *name).collect();
+        assert_eq!(printed, names[1..], "columns that are not wide only");
+        let widths = expected
+            .iter()
+            .map(|(name, value)| name.len().max(value.len()));
+        let width = widths.sum::<usize>() + GAP * (expected.len() - 1);
+        let plural = &definition.spec.names.plural;
+        assert!(width <= TERMINAL, "{plural} need {width} columns");
+    }
+}
+
+#[test]
+fn times_to_come_are_not_printed_as_an_age() {
+    // `kubectl` prints the age of a time to come as `<invalid>`.
+    for definition in custom_resource_definitions() {
+        let columns = definition.spec.versions[0]
+            .additional_printer_columns
+            .iter();
+        for column in columns.flatten().filter(|column| column.type_ == "date") {
+            assert!(
+                !column.json_path.contains("estimated"),
+                "{} is a time to come",
+                column.name
+            );
+        }
+    }
+}
+
 /// Calls `visit` with every schema below `schema` and its path.
 fn walk(schema: &JSONSchemaProps, path: &str, visit: &mut dyn FnMut(&str, &JSONSchemaProps)) {
     visit(path, schema);

@@ -204,9 +204,71 @@ fn the_recipe_is_immutable_and_the_rest_is_not() {
     for change in allowed_changes() {
         assert!(allows(std::slice::from_ref(&change)), "{change:?}");
     }
-    let old = benchmark_json();
-    let changed = changed(&old, &[("/sparse/queryTopK", json!(5))]);
-    assert!(!cel_accepts(&changed, Some(&old), &benchmark_spec()));
+}
+
+#[test]
+fn all_of_a_benchmark_is_immutable_but_when_it_is_deleted() {
+    let schema = benchmark_spec();
+    let old = changed(
+        &benchmark_json(),
+        &[
+            ("/semantic", json!({"model": "dense"})),
+            ("/compareTo", json!("BM25")),
+        ],
+    );
+    let changes = [
+        ("/model", json!({"uri": "other"})),
+        ("/dataset/split", json!("dev")),
+        ("/methods", json!(["BM25"])),
+        ("/bm25/k1", json!("2")),
+        ("/sparse/queryTopK", json!(5)),
+        ("/semantic/model", json!("other")),
+        ("/semantic", Value::Null),
+        ("/hybrid/fusion", json!("Rrf")),
+        (
+            "/engine",
+            json!({"openSearch": {"url": "http://search:9200"}}),
+        ),
+        ("/primaryMetric", json!("ndcg@10")),
+        ("/compareTo", json!("Sparse")),
+        ("/compareTo", Value::Null),
+        ("/pod/devices", json!(2)),
+    ];
+    for field in schema.properties.iter().flatten().map(|(name, _)| name) {
+        let pointer = format!("/{field}");
+        let is_changed = changes.iter().any(|(at, _)| at.starts_with(&pointer));
+        assert!(
+            is_changed != (field == "ttlSecondsAfterFinished"),
+            "{field}"
+        );
+    }
+    for change in changes {
+        let new = changed(&old, std::slice::from_ref(&change));
+        assert!(
+            cel_accepts(&new, None, &schema),
+            "{change:?} is no valid benchmark"
+        );
+        assert!(
+            !cel_accepts(&new, Some(&old), &schema),
+            "{change:?} may be made"
+        );
+    }
+    for ttl in [json!(0), json!(86_400)] {
+        let new = changed(&old, &[("/ttlSecondsAfterFinished", ttl)]);
+        assert!(cel_accepts(&new, Some(&old), &schema));
+        assert!(cel_accepts(&old, Some(&new), &schema));
+    }
+    let entry = changed(
+        &training_json(),
+        &[("/benchmarks/0/ttlSecondsAfterFinished", json!(5))],
+    );
+    let refused = serde_json::from_value::<splade_crds::SpladeTrainingSpec>(entry);
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("ttlSecondsAfterFinished")
+    );
 }
 
 #[test]

@@ -153,6 +153,17 @@ impl<'a, O: Planned> Draft<'a, O> {
         self.next = Some(self.next.map_or(then, |next| next.min(then)));
     }
 
+    /// Deletes the resource so many seconds after its end, where `seconds` are set.
+    pub(crate) fn expire(&mut self, seconds: Option<u32>, ended: Option<Timestamp>) {
+        let Some(seconds) = seconds else { return };
+        let expires = time::later(ended.unwrap_or(self.now), seconds.into());
+        if self.now < expires {
+            self.look_again(expires);
+        } else if let Some(uid) = self.observed.metadata().uid.clone() {
+            self.effects.push(Effect::DeleteOwner { uid });
+        }
+    }
+
     pub(crate) fn publish(&mut self, severity: Severity, reason: &'static str, note: &str) {
         let notice = Notice::new(severity, reason, note);
         self.effects.push(Effect::Publish(notice));

@@ -3,96 +3,18 @@
 
 mod common;
 
-use common::cluster::Cluster;
 use common::life::{exported, kinds, running};
-use common::manifest::benchmark;
-use common::{TRACE, pods};
+use common::pods;
+use common::row::{MEASURED, Row};
 use serde_json::{Value, json};
 use splade_crds::training::AttemptCause;
-use splade_crds::{ConditionType, DisplayState, SpladeBenchmark, SpladeBenchmarkStatus};
-use splade_operator::benchmark::{ModelTraining, Observed, plan};
-use splade_operator::conditions::{find, holds};
-use splade_operator::effect::{Decision, Effect};
-use splade_operator::settings::{ClusterOffers, Settings};
+use splade_crds::{ConditionType, DisplayState};
+use splade_operator::benchmark::ModelTraining;
+use splade_operator::effect::Effect;
 use std::sync::Arc;
 
-const MEASURED: &str = r#"{"outcome":"Succeeded","exitCode":0,"benchmark":{"dataset":{"queries":592,"documents":9251},
-    "summary":{"bm25":"53.7%","sparse":"62.2%"},"reportUri":"s3://reports/row","modelDigest":"sha256:ab"}}"#;
-
-struct World {
-    cluster: Cluster,
-    benchmark: SpladeBenchmark,
-    model_of: ModelTraining,
-}
-
-impl World {
-    fn new(changes: Value, model_of: ModelTraining) -> Self {
-        Self {
-            cluster: Cluster::default(),
-            benchmark: benchmark(changes),
-            model_of,
-        }
-    }
-
-    fn plan(&self) -> Decision<SpladeBenchmarkStatus> {
-        plan(&Observed {
-            now: self.cluster.now,
-            benchmark: Arc::new(self.benchmark.clone()),
-            jobs: self.cluster.jobs.iter().cloned().map(Arc::new).collect(),
-            pods: self.cluster.pods.iter().cloned().map(Arc::new).collect(),
-            model_of: self.model_of.clone(),
-            offers: ClusterOffers::default(),
-            fresh_traceparent: TRACE.into(),
-            settings: Arc::new(Settings {
-                job_image: "job:1".into(),
-            }),
-        })
-    }
-
-    fn reconcile(&mut self) -> Decision<SpladeBenchmarkStatus> {
-        let decision = self.plan();
-        let stored = serde_json::to_value(&decision.status).unwrap();
-        self.benchmark.status = Some(serde_json::from_value(stored).unwrap());
-        decision
-            .effects
-            .iter()
-            .for_each(|effect| self.cluster.apply(effect));
-        decision
-    }
-
-    fn go(&mut self) {
-        for _ in 0..20 {
-            let decision = self.reconcile();
-            if !self.cluster.settle(true) && decision.effects.is_empty() {
-                assert_eq!(
-                    self.plan().status,
-                    self.status(),
-                    "a status that changes without news"
-                );
-                return;
-            }
-        }
-        panic!("never comes to rest: {:?}", self.plan());
-    }
-
-    fn status(&self) -> SpladeBenchmarkStatus {
-        self.benchmark.status.clone().unwrap()
-    }
-
-    fn holds(&self, kind: ConditionType) -> bool {
-        holds(&self.status().conditions, kind)
-    }
-
-    fn reason(&self, kind: ConditionType) -> String {
-        find(&self.status().conditions, kind)
-            .unwrap()
-            .reason
-            .clone()
-    }
-}
-
-fn alone() -> World {
-    let mut world = World::new(json!({}), ModelTraining::NotAsked);
+fn alone() -> Row {
+    let mut world = Row::new(json!({}), ModelTraining::NotAsked);
     world.go();
     assert_eq!(world.status().state, Some(DisplayState::Running));
     world
@@ -121,7 +43,7 @@ fn measures_and_tells_what_the_job_told() {
 
 #[test]
 fn all_conditions_are_there_at_first_sight() {
-    let status = World::new(json!({}), ModelTraining::NotAsked).plan().status;
+    let status = Row::new(json!({}), ModelTraining::NotAsked).plan().status;
     assert_eq!(
         kinds(&status.conditions),
         [
@@ -136,7 +58,7 @@ fn all_conditions_are_there_at_first_sight() {
 
 #[test]
 fn waits_for_the_model_of_a_training_and_joins_its_trace() {
-    let mut world = World::new(of_training(), ModelTraining::Missing);
+    let mut world = Row::new(of_training(), ModelTraining::Missing);
     world.go();
     assert_eq!(world.reason(ConditionType::Progressing), "TrainingMissing");
     world.model_of = ModelTraining::Found(Arc::new(running(json!({})).training.clone()));
@@ -171,7 +93,7 @@ fn fails_with_the_training_that_has_no_model() {
     let mut failed = running(json!({}));
     failed.finish("tiny-a1", 65, "");
     failed.reconcile();
-    let mut world = World::new(
+    let mut world = Row::new(
         of_training(),
         ModelTraining::Found(Arc::new(failed.training.clone())),
     );
@@ -180,7 +102,7 @@ fn fails_with_the_training_that_has_no_model() {
     let mut bare = running(json!({"export": null, "benchmarks": null}));
     bare.finish("tiny-a1", 0, "");
     bare.go();
-    let mut world = World::new(
+    let mut world = Row::new(
         of_training(),
         ModelTraining::Found(Arc::new(bare.training.clone())),
     );
@@ -231,7 +153,7 @@ fn a_result_that_is_lost_is_measured_again() {
 
 #[test]
 fn a_pod_that_cannot_start_is_named_and_given_up() {
-    let mut world = World::new(json!({}), ModelTraining::NotAsked);
+    let mut world = Row::new(json!({}), ModelTraining::NotAsked);
     world.reconcile();
     world.cluster.settle(false);
     pods::wait(
@@ -283,7 +205,7 @@ fn a_benchmark_that_is_deleted_is_left_alone() {
 #[test]
 fn an_invalid_spec_is_shown_without_a_loop() {
     let volume = json!({"name": "x", "mountPath": "/etc/splade", "source": {"emptyDir": {}}});
-    let mut world = World::new(
+    let mut world = Row::new(
         json!({"pod": {"volumes": [volume]}}),
         ModelTraining::NotAsked,
     );
@@ -291,4 +213,38 @@ fn an_invalid_spec_is_shown_without_a_loop() {
     assert_eq!(world.reason(ConditionType::Progressing), "InvalidSpec");
     let decision = world.plan();
     assert!(decision.effects.is_empty() && decision.requeue_after.is_none());
+}
+
+#[test]
+fn time_to_live_deletes_a_benchmark_that_has_ended() {
+    for (code, message) in [(0, MEASURED), (65, "")] {
+        let mut world = Row::new(
+            json!({"ttlSecondsAfterFinished": 60}),
+            ModelTraining::NotAsked,
+        );
+        world.go();
+        world.cluster.advance(3600);
+        world.go();
+        assert!(!world.cluster.is_deleted, "it has not ended");
+        world.cluster.finish("row-b1", code, message);
+        world.go();
+        assert_eq!(world.plan().requeue_after.unwrap().as_secs(), 60);
+        world.cluster.advance(59);
+        world.go();
+        assert!(!world.cluster.is_deleted);
+        world.cluster.advance(1);
+        let decision = world.reconcile();
+        let uid = "benchmark-uid".into();
+        assert!(decision.effects.contains(&Effect::DeleteOwner { uid }));
+    }
+}
+
+#[test]
+fn a_benchmark_without_a_time_to_live_stays() {
+    let mut world = alone();
+    world.cluster.finish("row-b1", 0, MEASURED);
+    world.go();
+    world.cluster.advance(1_000_000);
+    world.go();
+    assert!(!world.cluster.is_deleted && world.plan().requeue_after.is_none());
 }

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::faults::{self, Fault, fault};
 use common::life::{EXPORTED, end_benchmarks};
 use common::manifest::training;
 use common::pods;
@@ -18,33 +19,11 @@ use splade_operator::labels::Component;
 use splade_operator::names;
 use splade_operator::objects::Object;
 
-const EXIT_CODES: [i32; 9] = [0, 1, 64, 65, 70, 75, 75, 137, 143];
-
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Event {
-    /// Time passes.
-    Advance(i64),
-    /// The clock is set back.
-    ClockBack(i64),
-    /// Kubernetes works; whether pods get to run.
-    Settle(bool),
-    /// A pod ends with a code.
-    Exit(prop::sample::Index, i32),
-    /// All pods end well.
-    Finish,
-    /// Somebody deletes a pod.
-    DeletePod(prop::sample::Index),
-    /// The node of a pod is gone.
-    LoseNode(prop::sample::Index),
-    /// All nodes are back.
-    NodesBack,
-    /// A pod cannot start.
-    Block(prop::sample::Index, bool),
-    /// Somebody deletes a Job.
-    DeleteJob(prop::sample::Index),
-    /// A queue takes a Job back.
-    Suspend(prop::sample::Index),
+    /// Something happens in the cluster.
+    Fault(Fault),
     /// runPolicy.suspend changes.
     Hold(bool),
     /// The benchmark ends.
@@ -54,19 +33,8 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let index = any::<prop::sample::Index>;
     prop_oneof![
-        4 => (0..400_i64).prop_map(Event::Advance),
-        1 => (1..2000_i64).prop_map(Event::ClockBack),
-        8 => any::<bool>().prop_map(Event::Settle),
-        3 => (index(), prop::sample::select(EXIT_CODES.to_vec())).prop_map(|(pod, code)| Event::Exit(pod, code)),
-        3 => Just(Event::Finish),
-        1 => index().prop_map(Event::DeletePod),
-        1 => index().prop_map(Event::LoseNode),
-        1 => Just(Event::NodesBack),
-        1 => (index(), any::<bool>()).prop_map(|(pod, is_final)| Event::Block(pod, is_final)),
-        1 => index().prop_map(Event::DeleteJob),
-        1 => index().prop_map(Event::Suspend),
+        25 => fault().prop_map(Event::Fault),
         1 => any::<bool>().prop_map(Event::Hold),
         1 => any::<bool>().prop_map(Event::Benchmark),
         3 => (0..4_usize).prop_map(Event::Crash),
@@ -74,67 +42,11 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn happen(world: &mut World, event: &Event) {
-    let now = world.now;
-    let count = world.pods.len();
     match event {
-        Event::Advance(seconds) => world.advance(*seconds),
-        Event::ClockBack(seconds) => world.advance(-*seconds),
-        Event::Settle(run) => {
-            world.settle(*run);
-        }
-        Event::Exit(pod, code) if count > 0 => {
-            let pod = &mut world.pods[pod.index(count)];
-            if pods::phase(pod) == "Running" {
-                pods::exit(pod, *code, "Error", "", now);
-            }
-        }
-        Event::Finish => finish(world),
-        Event::DeletePod(pod) if count > 0 => {
-            pods::delete(&mut world.pods[pod.index(count)], 300, now)
-        }
-        Event::LoseNode(pod) if count > 0 => {
-            let name = world.pods[pod.index(count)].metadata.name.clone().unwrap();
-            world.lost.insert(name);
-        }
-        Event::NodesBack => world.lost.clear(),
-        Event::Block(pod, is_final) if count > 0 => {
-            let pod = &mut world.pods[pod.index(count)];
-            if pods::is_pending(pod) {
-                let reason = if *is_final {
-                    "InvalidImageName"
-                } else {
-                    "ImagePullBackOff"
-                };
-                pods::wait(pod, "node", reason, "no image");
-            }
-        }
-        Event::DeleteJob(job) if !world.jobs.is_empty() => {
-            let index = job.index(world.jobs.len());
-            let time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now);
-            world.jobs[index]
-                .metadata
-                .deletion_timestamp
-                .get_or_insert(time);
-        }
-        Event::Suspend(job) if !world.jobs.is_empty() => {
-            let index = job.index(world.jobs.len());
-            world.jobs[index].spec.as_mut().unwrap().suspend = Some(true);
-        }
+        Event::Fault(fault) => faults::happen(world, fault, EXPORTED),
         Event::Hold(hold) => world.training.spec.run_policy.suspend = *hold,
         Event::Benchmark(well) => end_benchmark(world, *well),
-        _ => {}
-    }
-}
-
-/// All pods that run end well.
-fn finish(world: &mut World) {
-    let now = world.now;
-    for pod in world
-        .pods
-        .iter_mut()
-        .filter(|pod| pods::phase(pod) == "Running")
-    {
-        pods::exit(pod, 0, "Completed", EXPORTED, now);
+        Event::Crash(_) => {}
     }
 }
 
@@ -281,7 +193,7 @@ fn heal(world: &mut World, nodes_back: bool) {
         let decision = step(world, usize::MAX);
         let mut moved = world.settle(true);
         let ran = world.pods.iter().any(|pod| pods::phase(pod) == "Running");
-        finish(world);
+        faults::finish(world, EXPORTED);
         end_benchmark(world, true);
         moved |= ran;
         if has_ended(world) && world.holds(ConditionType::ResourcesReleased) {
@@ -356,11 +268,11 @@ proptest! {
         let mut world = world(Some(limit));
         let mut active = 0;
         for event in &events {
-            if matches!(event, Event::ClockBack(_)) {
+            if matches!(event, Event::Fault(Fault::ClockBack(_))) {
                 continue;
             }
             let begun = world.status().start_time.is_some();
-            if let Event::Advance(seconds) = event
+            if let Event::Fault(Fault::Advance(seconds)) = event
                 && begun
                 && !world.training.spec.run_policy.suspend
             {

@@ -4,13 +4,16 @@
 mod common;
 
 use common::life::running;
+use common::world::World;
 use serde_json::json;
+use splade_crds::ConditionType;
 use splade_operator::training::Polled;
 
 /// What rank 0 answers while it trains.
 fn report(step: u64, reported: &str) -> Polled {
     let report = json!({
         "phase": "Training", "step": step, "totalSteps": 500, "loss": 1.5, "lastReported": reported,
+        "estimatedCompletionTime": "2026-11-01T02:00:00Z",
     });
     Polled::Answered {
         attempt: 1,
@@ -64,4 +67,87 @@ fn an_old_report_says_nothing_about_a_new_attempt() {
     world.reconcile();
     assert_eq!(world.status().attempt, Some(2));
     assert_eq!(world.last_attempt().cause, None);
+}
+
+/// The status of a training of which rank 0 last reported this step before it ended with this code and message.
+fn ended(reported: Option<u64>, code: i32, message: &str) -> World {
+    let mut world = running(json!({"export": null, "benchmarks": null}));
+    if let Some(step) = reported {
+        world.progress = report(step, "2026-11-01T00:00:01Z");
+        world.go();
+        let progress = world.status().progress.unwrap();
+        assert_eq!(progress.step, step);
+        assert!(progress.estimated_completion_time.is_some());
+    }
+    world.advance(40);
+    world.finish("tiny-a1", code, message);
+    world.settle(true);
+    world.reconcile();
+    world
+}
+
+const INTERRUPTED: &str = r#"{"outcome":"Interrupted","exitCode":75,"step":480,"totalSteps":500}"#;
+
+#[test]
+fn a_training_that_is_done_shows_all_its_steps_and_no_time_of_its_end() {
+    let done = r#"{"outcome":"Succeeded","exitCode":0,"step":500,"totalSteps":500}"#;
+    let world = ended(Some(490), 0, done);
+    assert!(world.holds(ConditionType::Succeeded));
+    let progress = world.status().progress.unwrap();
+    assert_eq!((progress.step, progress.total_steps), (500, 500));
+    assert_eq!(progress.loss.as_deref(), Some("1.5000"), "the last known");
+    assert_eq!(progress.estimated_completion_time, None);
+    assert_eq!(progress.last_reported.0, world.now);
+}
+
+#[test]
+fn a_training_too_short_to_be_asked_shows_its_steps() {
+    let done = r#"{"outcome":"Succeeded","exitCode":0,"step":170,"totalSteps":170}"#;
+    let progress = ended(None, 0, done).status().progress.unwrap();
+    assert_eq!((progress.attempt, progress.epoch), (1, None));
+    assert_eq!((progress.step, progress.total_steps), (170, 170));
+}
+
+#[test]
+fn an_interrupted_attempt_shows_how_far_it_came() {
+    for (reported, shown) in [(None, 480), (Some(470), 480), (Some(485), 485)] {
+        let world = ended(reported, 75, INTERRUPTED);
+        assert_eq!(world.last_attempt().reason.as_deref(), Some("Interrupted"));
+        let progress = world.status().progress.unwrap();
+        assert_eq!((progress.step, progress.total_steps), (shown, 500));
+        assert_eq!(progress.estimated_completion_time, None);
+    }
+}
+
+#[test]
+fn an_attempt_that_did_not_come_as_far_as_the_one_before_changes_nothing() {
+    let mut world = ended(Some(470), 75, INTERRUPTED);
+    world.go();
+    world.advance(60);
+    world.go();
+    assert_eq!(world.status().attempt, Some(2));
+    let early = r#"{"outcome":"Interrupted","exitCode":75,"step":400,"totalSteps":500}"#;
+    world.finish("tiny-a2", 75, early);
+    world.settle(true);
+    world.reconcile();
+    let progress = world.status().progress.unwrap();
+    assert_eq!((progress.attempt, progress.step), (1, 480));
+}
+
+#[test]
+fn the_last_step_is_noted_when_news_of_the_pods_come_after_news_of_the_job() {
+    let mut world = running(json!({"export": null, "benchmarks": null}));
+    world.progress = report(490, "2026-11-01T00:00:01Z");
+    world.go();
+    let running = world.pods.clone();
+    let done = r#"{"outcome":"Succeeded","exitCode":0,"step":500,"totalSteps":500}"#;
+    world.finish("tiny-a1", 0, done);
+    world.settle(true);
+    let ended = std::mem::replace(&mut world.pods, running);
+    world.reconcile();
+    assert!(world.holds(ConditionType::Succeeded));
+    assert_eq!(world.status().progress.unwrap().step, 490);
+    world.pods = ended;
+    world.reconcile();
+    assert_eq!(world.status().progress.unwrap().step, 500);
 }

@@ -88,6 +88,7 @@ fn termination_messages_are_read_as_they_were_written() {
         };
         let read: Read = serde_json::from_str(&message.to_json().unwrap()).unwrap();
         assert_eq!(read.outcome, expected);
+        assert_eq!((read.step, read.total_steps), (Some(150), Some(2000)));
         assert_eq!(read.checkpoint, message.checkpoint);
         assert_eq!(read.resumed_from, message.resumed_from);
         let (model, error) = (read.model.unwrap(), read.error.unwrap());

@@ -110,16 +110,19 @@ fn plan_rows(page: &mut String, field: &JSONSchemaProps) {
     rows(page, &own, "benchmarks[]");
     put(
         page,
-        "| `benchmarks[].…` | | | All fields of a SpladeBenchmark's spec, below, but `model`. |",
+        "| `benchmarks[].…` | | | All fields of a SpladeBenchmark's spec, below, but `model` and `ttlSecondsAfterFinished`. |",
     );
 }
 
-/// Whether a list has the fields of a SpladeBenchmark's spec, but for its model.
+/// Fields of a SpladeBenchmark's spec that an entry of a training's benchmarks has not.
+const NOT_OF_ENTRIES: [&str; 2] = ["model", "ttlSecondsAfterFinished"];
+
+/// Whether a list has the fields of a SpladeBenchmark's spec, but for those that entries have not.
 fn is_plan(field: &JSONSchemaProps) -> bool {
     let plan = benchmark_spec().properties.unwrap_or_default();
     let there = items(field).and_then(fields).unwrap_or_default();
     plan.keys()
-        .filter(|name| *name != "model")
+        .filter(|name| !NOT_OF_ENTRIES.contains(&name.as_str()))
         .all(|name| there.contains_key(name))
 }
 

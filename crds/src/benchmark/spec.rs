@@ -33,20 +33,20 @@ use crate::storage_uri::StorageUri;
     derive = "PartialEq",
     doc = "SpladeBenchmark measures BM25, sparse, semantic and hybrid retrieval of one model on one data set.",
     printcolumn(name = "Dataset", type_ = "string", json_path = ".spec.dataset.name", description = "Name of the data set."),
-    printcolumn(name = "Queries", type_ = "integer", json_path = ".status.dataset.queries", description = "Queries with judgments."),
+    printcolumn(name = "Queries", type_ = "integer", json_path = ".status.dataset.queries", description = "Queries with judgments.", priority = 1),
     printcolumn(name = "Metric", type_ = "string", json_path = ".spec.primaryMetric", description = "Metric of the columns that follow."),
     printcolumn(name = "BM25", type_ = "string", json_path = ".status.summary.bm25", description = "Primary metric of BM25."),
     printcolumn(name = "Sparse", type_ = "string", json_path = ".status.summary.sparse", description = "Primary metric of the sparse model."),
     printcolumn(name = "Semantic", type_ = "string", json_path = ".status.summary.semantic", description = "Primary metric of the dense model."),
     printcolumn(name = "Hybrid", type_ = "string", json_path = ".status.summary.hybrid", description = "Primary metric of the fusion."),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "One word for people; programs read the conditions."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the object."),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the object.", priority = 1),
     validation = kube::core::Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,55}[a-z0-9])?$')")
         .message("metadata.name must be lower-case letters, digits and '-', at most 57 characters: names of jobs and pods are made from it")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = crate::schema::structural, extend("x-kubernetes-validations" = cel(&[
-    ("self == oldSelf", "a benchmark is immutable: create another SpladeBenchmark"),
+    (IMMUTABLE, "a benchmark is immutable, ttlSecondsAfterFinished apart: create another SpladeBenchmark"),
     PLAN_RULES[0], PLAN_RULES[1], PLAN_RULES[2],
 ])))]
 pub struct SpladeBenchmarkSpec {
@@ -55,6 +55,9 @@ pub struct SpladeBenchmarkSpec {
     /// What to measure.
     #[serde(flatten)]
     pub plan: BenchmarkPlan,
+    /// Delete this object so many seconds after it has ended. Kept without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds_after_finished: Option<u32>,
 }
 
 /// One entry of a training's `benchmarks`: a benchmark of the model that the training exports.
@@ -71,6 +74,14 @@ pub struct TrainingBenchmark {
     #[serde(flatten)]
     pub plan: BenchmarkPlan,
 }
+
+/// All that decides what a benchmark measures, and how.
+const IMMUTABLE: &str = "self.model == oldSelf.model && self.dataset == oldSelf.dataset && self.methods == oldSelf.methods \
+     && self.bm25 == oldSelf.bm25 && self.sparse == oldSelf.sparse \
+     && has(self.semantic) == has(oldSelf.semantic) && (!has(self.semantic) || self.semantic == oldSelf.semantic) \
+     && self.hybrid == oldSelf.hybrid && self.engine == oldSelf.engine && self.primaryMetric == oldSelf.primaryMetric \
+     && has(self.compareTo) == has(oldSelf.compareTo) && (!has(self.compareTo) || self.compareTo == oldSelf.compareTo) \
+     && self.pod == oldSelf.pod";
 
 const PLAN_RULES: [(&str, &str); 3] = [
     (

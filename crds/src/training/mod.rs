@@ -64,7 +64,7 @@ pub use telemetry::TelemetrySpec;
     printcolumn(name = "Loss", type_ = "string", json_path = ".status.progress.loss", description = "Training loss, averaged since the last report."),
     printcolumn(name = "ETA", type_ = "string", json_path = ".status.progress.estimatedCompletionTime", description = "When the training is expected to end."),
     printcolumn(name = "Checkpoint", type_ = "date", json_path = ".status.checkpoint.time", description = "Age of the newest complete checkpoint."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the object."),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age of the object.", priority = 1),
     validation = kube::core::Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?$')")
         .message("metadata.name must be lower-case letters, digits and '-', at most 36 characters: names of jobs, pods and benchmarks are made from it")
 )]

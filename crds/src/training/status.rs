@@ -80,8 +80,8 @@ pub struct SpladeTrainingStatus {
     pub completion_time: Option<Time>,
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// Why an attempt ended.
@@ -126,9 +126,13 @@ pub struct AttemptStatus {
     pub node: Option<String>,
     /// When the attempt was created.
     pub start_time: Time,
-    /// When all its pods ran first.
+    /// When all its pods ran first, since its queue last let them go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_time: Option<Time>,
+    /// How often its queue took back its pods when all ran. They saved, and the attempt waited in its Job to go on; counts
+    /// against nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub preemptions: u32,
     /// When it ended; its pods may take longer to leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Time>,
@@ -165,8 +169,9 @@ pub struct RestartCounts {
 pub struct ProgressStatus {
     /// Number of the attempt that reported.
     pub attempt: u32,
-    /// Current pass over the data, from 0.
-    pub epoch: u32,
+    /// Current pass over the data, from 0; not set where rank 0 was never asked in this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
     /// Optimizer steps done.
     pub step: u64,
     /// Optimizer steps of the whole training.
@@ -186,12 +191,12 @@ pub struct ProgressStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub mfu: Option<String>,
-    /// When the training is expected to end.
+    /// When the training is expected to end; not set while no attempt runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_completion_time: Option<Time>,
     /// When the step last changed, or was not due because of an evaluation; a stall is counted from here.
     pub step_time: Time,
-    /// When rank 0 last reported.
+    /// When rank 0 last reported, or its pod ended.
     pub last_reported: Time,
 }
 

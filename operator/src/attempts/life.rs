@@ -47,6 +47,8 @@ pub enum Step {
     Create,
     /// A queue holds the attempt back.
     Queued,
+    /// A queue has taken the pods back, just now: they save and leave, and the attempt waits in its Job.
+    Preempted,
     /// Not all pods run.
     Starting(Start),
     /// All pods run.
@@ -94,6 +96,7 @@ impl Life<'_> {
             record.job_uid = gang.job.and_then(|job| job.metadata.uid.clone());
         }
         let standing = Standing::of(&gang, record, self.now);
+        let ran = record.running_time.is_some();
         self.note(record, &standing);
         let failure = match &standing {
             Standing::Succeeded(message) => match judge(&standing, record) {
@@ -116,6 +119,7 @@ impl Life<'_> {
         };
         match failure {
             Some(failure) => self.end(record, counts, failure),
+            None if ran && standing == Standing::Queued => (Step::Preempted, Release::default()),
             None => self.goes_on(&gang, record, standing),
         }
     }
@@ -127,6 +131,10 @@ impl Life<'_> {
             Standing::Running => {
                 record.blocked_time = None;
                 record.running_time.get_or_insert(Time(self.now));
+            }
+            Standing::Queued => {
+                record.blocked_time = None;
+                record.preemptions += u32::from(record.running_time.take().is_some());
             }
             _ => {}
         }
@@ -160,7 +168,7 @@ impl Life<'_> {
         let mut release = Release::default();
         let step = match standing {
             Standing::Starting(start) => {
-                release.next = Some(self.start.next(gang, record));
+                release.next = self.start.next(gang, record);
                 Step::Starting(start)
             }
             Standing::Queued => Step::Queued,

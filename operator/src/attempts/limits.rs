@@ -40,7 +40,7 @@ impl StartLimits {
         {
             return Some(blocked_failure(blocked));
         }
-        if now < self.deadline(gang, record) {
+        if now < self.deadline(gang, record)? {
             return None;
         }
         let seconds = self.deadline_seconds;
@@ -57,20 +57,19 @@ impl StartLimits {
     }
 
     /// When to look again at an attempt that starts.
-    pub fn next(self, gang: &Gang<'_>, record: &AttemptStatus) -> Timestamp {
+    pub fn next(self, gang: &Gang<'_>, record: &AttemptStatus) -> Option<Timestamp> {
         if record.blocked_time.is_some() {
-            self.blocked_until(gang, record)
+            Some(self.blocked_until(gang, record))
         } else {
             self.deadline(gang, record)
         }
     }
 
-    /// Counts from when the Job may have pods: a queue may hold it back for long.
-    fn deadline(self, gang: &Gang<'_>, record: &AttemptStatus) -> Timestamp {
-        let status = gang.job.and_then(|job| job.status.as_ref());
-        let released = status.and_then(|status| status.start_time.as_ref());
-        let begun = released.map_or(record.start_time.0, |time| time.0);
-        later(begun.max(record.start_time.0), self.deadline_seconds.into())
+    /// Counts from when Kubernetes began to make pods: a queue may hold the Job back for long, and again. There is none
+    /// before that, which is a moment after the queue let the Job go.
+    fn deadline(self, gang: &Gang<'_>, record: &AttemptStatus) -> Option<Timestamp> {
+        let begun = gang.begun()?.max(record.start_time.0);
+        Some(later(begun, self.deadline_seconds.into()))
     }
 
     fn blocked_until(self, gang: &Gang<'_>, record: &AttemptStatus) -> Timestamp {
@@ -78,7 +77,9 @@ impl StartLimits {
             .blocked_time
             .as_ref()
             .map_or(record.start_time.0, |time| time.0);
-        later(since, BLOCKED_SECONDS).min(self.deadline(gang, record))
+        let until = later(since, BLOCKED_SECONDS);
+        self.deadline(gang, record)
+            .map_or(until, |deadline| until.min(deadline))
     }
 }
 

@@ -20,6 +20,7 @@ pub fn begin(number: u32, traceparent: &str, now: Timestamp) -> AttemptStatus {
         node: None,
         start_time: Time(now),
         running_time: None,
+        preemptions: 0,
         end_time: None,
         blocked_time: None,
         job_uid: None,

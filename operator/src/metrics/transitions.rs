@@ -51,7 +51,8 @@ pub fn transitions(
             .attempts
             .iter()
             .find(|known| known.number == attempt.number);
-        let ran = known.is_some_and(|known| known.running_time.is_some());
+        // An attempt that its queue took back has run before.
+        let ran = known.is_some_and(|known| known.running_time.is_some() || known.preemptions > 0);
         if let Some(running) = attempt.running_time.as_ref().filter(|_| !ran) {
             let after = since_start(attempt, running);
             found.push(Transition::Running { after });
@@ -102,6 +103,7 @@ mod tests {
             node: None,
             start_time: at(100),
             running_time: None,
+            preemptions: 0,
             end_time: None,
             blocked_time: None,
             job_uid: None,

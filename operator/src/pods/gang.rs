@@ -5,6 +5,7 @@ use crate::labels::{self, Component};
 use crate::names;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
 
 /// An attempt as it shows in the cluster.
@@ -40,6 +41,27 @@ impl<'a> Gang<'a> {
             .collect();
         pods.sort_by_key(|pod| (pod.index(), pod.name()));
         Self { job, pods, size }
+    }
+
+    /// The same without pods that were deleted before Kubernetes began to make pods of the Job: a queue took them back,
+    /// and the Job with them. They may still save while others follow them.
+    pub fn without_former_pods(mut self) -> Self {
+        let begun = self.begun();
+        self.pods.retain(|pod| {
+            let deleted = pod.deleted_at();
+            deleted.is_none_or(|deleted| begun.is_some_and(|begun| deleted >= begun))
+        });
+        self
+    }
+
+    /// When Kubernetes began to make pods of the Job, since it was last held back; nothing while it is. Its condition
+    /// Suspended stays a moment longer than that.
+    pub fn begun(&self) -> Option<Timestamp> {
+        if self.is_suspended() || self.holds(&["Suspended"]).is_some() {
+            return None;
+        }
+        let status = self.job?.status.as_ref()?;
+        status.start_time.as_ref().map(|time| time.0)
     }
 
     /// A condition of the Job that holds.

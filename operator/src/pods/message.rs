@@ -10,6 +10,10 @@ use splade_crds::SpladeBenchmarkStatus;
 pub struct TerminationMessage {
     /// How it ended, in a word.
     pub outcome: Outcome,
+    /// Optimizer steps done, as far as this pod knows.
+    pub step: Option<u64>,
+    /// Optimizer steps of the whole training, once known.
+    pub total_steps: Option<u64>,
     /// The newest complete checkpoint.
     pub checkpoint: Option<String>,
     /// The checkpoint that the attempt continued from.

@@ -54,8 +54,9 @@ impl Standing {
         if gang.job.is_none() {
             return Self::Absent;
         }
-        if gang.is_suspended() {
-            return held_back(gang, record);
+        let gang = &gang.clone().without_former_pods();
+        if gang.is_suspended() && !gang.is_finishing() {
+            return held_back(gang);
         }
         if let Some(failure) = root_failure(gang, None).or_else(|| deadline(gang)) {
             return Self::Failed(failure);
@@ -103,14 +104,16 @@ fn root_failure(gang: &Gang<'_>, before: Option<Timestamp>) -> Option<Failure> {
         .map(|failed| failed.failure)
 }
 
-fn held_back(gang: &Gang<'_>, record: &AttemptStatus) -> Standing {
-    let taken_away = gang.pods.iter().any(|pod| pod.leaves_by().is_some());
-    if taken_away || (record.running_time.is_some() && gang.pods.is_empty()) {
-        let text = "the Job was suspended by its queue";
-        return Standing::Failed(Failure::infrastructure("Preempted", text));
-    }
+/// A queue holds the Job back. What it has taken back waits in its Job, which keeps its place in the queue.
+fn held_back(gang: &Gang<'_>) -> Standing {
     if gang.pods.is_empty() {
         return Standing::Queued;
+    }
+    if gang.pods.iter().all(|pod| pod.phase() == "Succeeded") {
+        // Kubernetes would make only the others again, which cannot train without those.
+        let text =
+            "the Job was suspended by its queue when some of its pods had ended well already";
+        return Standing::Failed(Failure::infrastructure("Preempted", text));
     }
     // News of the pods came before the news that the Job may run, or before they are taken away.
     running(gang)

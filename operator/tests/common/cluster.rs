@@ -10,6 +10,9 @@ use splade_operator::effect::Effect;
 use splade_operator::objects::Object;
 use std::collections::BTreeSet;
 
+/// What a pod has until its Job has counted it.
+const TRACKING: &str = "batch.kubernetes.io/job-tracking";
+
 /// A cluster as far as Jobs and their pods go.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -172,26 +175,18 @@ impl Cluster {
                 continue;
             }
             let size = spec.completions.unwrap();
-            if spec.suspend == Some(true) {
-                moved |= self.take_back(index);
-                continue;
-            }
-            if job.status.is_none() {
-                self.jobs[index].status = Some(JobStatus {
-                    start_time: Some(Time(self.now)),
-                    ..JobStatus::default()
-                });
-                for place in 0..size {
-                    let pod = self.new_pod(&job, place);
-                    self.pods.push(pod);
-                }
-                moved = true;
-                continue;
-            }
             let (name, now) = (job.metadata.name.clone().unwrap(), self.now);
             let all: Vec<_> = self.pods_of(&name).map(|pod| pod.clone()).collect();
-            let failed = all.iter().any(|pod| pods::phase(pod) == "Failed")
-                || all.len() < usize::try_from(size).unwrap();
+            let all: Vec<_> = all.into_iter().filter(is_tracked).collect();
+            let suspended = spec.suspend == Some(true);
+            let begun = job
+                .status
+                .as_ref()
+                .is_some_and(|status| status.active.is_some());
+            let lost = all.len() < usize::try_from(size).unwrap();
+            let failed = has(&job, &["FailureTarget"])
+                || all.iter().any(|pod| pods::phase(pod) == "Failed")
+                || (begun && !suspended && lost);
             let done = all
                 .iter()
                 .filter(|pod| pods::phase(pod) == "Succeeded")
@@ -208,19 +203,55 @@ impl Cluster {
             } else if done == usize::try_from(size).unwrap() {
                 self.note(index, "Complete");
                 moved = true;
+            } else if suspended && !failed {
+                moved |= self.take_back(index);
+            } else if job.status.is_none() {
+                self.jobs[index].status = Some(JobStatus {
+                    start_time: Some(Time(now)),
+                    ..JobStatus::default()
+                });
+                moved = true;
+            } else if !begun && !failed {
+                moved |= self.make_pods(index, size);
             }
         }
         moved
     }
 
-    /// A Job that is suspended loses its pods, and may begin anew.
+    /// Makes the pods of a Job once none of those it had before may run (podReplacementPolicy Failed), and none again
+    /// that has ended well.
+    fn make_pods(&mut self, job: usize, size: i32) -> bool {
+        let job = &mut self.jobs[job];
+        let name = job.metadata.name.clone().unwrap();
+        let prefix = format!("{name}-");
+        let mut pods = self.pods.iter();
+        if pods.any(|pod| {
+            let pod_name = pod.metadata.name.as_deref().unwrap();
+            pod_name.starts_with(&prefix) && pods::phase(pod) != "Succeeded"
+        }) {
+            return false;
+        }
+        job.status.get_or_insert_default().active = Some(size);
+        let job = job.clone();
+        for place in 0..size {
+            let pod = self.new_pod(&job, place);
+            let name = &pod.metadata.name;
+            if !self.pods.iter().any(|known| known.metadata.name == *name) {
+                self.pods.push(pod);
+            }
+        }
+        true
+    }
+
+    /// A Job that is suspended loses its pods and tracks them no more; it may begin anew.
     fn take_back(&mut self, job: usize) -> bool {
         let (name, now) = (self.jobs[job].metadata.name.clone().unwrap(), self.now);
-        self.jobs[job].status = None;
-        let mut moved = false;
-        for pod in self.pods_of(&name).filter(|pod| pods::may_run(pod)) {
-            moved |= pod.metadata.deletion_timestamp.is_none();
+        let mut moved = self.jobs[job].status.take().is_some();
+        let runs = |pod: &&mut Pod| pods::may_run(pod) && pod.metadata.deletion_timestamp.is_none();
+        for pod in self.pods_of(&name).filter(runs) {
+            pod.metadata.finalizers = None;
             pods::delete(pod, 300, now);
+            moved = true;
         }
         moved
     }
@@ -252,6 +283,7 @@ impl Cluster {
                 name: Some(format!("{name}-{place}")),
                 uid: Some(self.uid()),
                 labels: Some(labels),
+                finalizers: Some(vec![TRACKING.into()]),
                 owner_references: Some(vec![OwnerReference {
                     kind: "Job".into(),
                     name,
@@ -325,13 +357,17 @@ impl Cluster {
                 .find(|job| job.metadata.uid.as_ref() == Some(owner));
             let counted = job.is_none_or(|job| {
                 job.metadata.deletion_timestamp.is_some()
-                    || job.spec.as_ref().unwrap().suspend == Some(true)
+                    || !is_tracked(pod)
                     || has(job, &["FailureTarget", "Failed", "Complete"])
             });
             pod.metadata.deletion_timestamp.is_none() || pods::may_run(pod) || !counted
         });
         moved || self.pods.len() != count
     }
+}
+
+fn is_tracked(pod: &Pod) -> bool {
+    pod.metadata.finalizers.is_some()
 }
 
 fn has(job: &Job, kinds: &[&str]) -> bool {

@@ -2,10 +2,12 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test binary uses its own part
 
 pub mod cluster;
+pub mod faults;
 pub mod life;
 pub mod manifest;
 pub mod objects;
 pub mod pods;
+pub mod row;
 pub mod world;
 
 use k8s_openapi::jiff::Timestamp;

@@ -32,7 +32,7 @@ impl Draft<'_> {
                 self.goes_on(DisplayState::Restarting, "BackOff", &text);
                 self.no_pods();
             }
-            Step::Queued | Step::Held | Step::Stopped => {
+            Step::Queued | Step::Preempted | Step::Held | Step::Stopped => {
                 let text = "somebody holds the Job back";
                 self.goes_on(DisplayState::Pending, "Queued", text);
                 self.set(ConditionType::Scheduled, Truth::False, "Queued", text);
@@ -134,6 +134,14 @@ impl Draft<'_> {
         );
         self.no_pods();
         self.status.completion_time = Some(Time(self.now));
+        self.expire_after_end();
+    }
+
+    /// Deletes the benchmark when its time has come.
+    pub(super) fn expire_after_end(&mut self) {
+        let ttl = self.observed.benchmark.spec.ttl_seconds_after_finished;
+        let ended = self.status.completion_time.as_ref().map(|time| time.0);
+        self.expire(ttl, ended);
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what is observed of a benchmark to its new status and what is to be done.
 //!
 //! A benchmark waits for its model, then makes attempts until one has measured it. `Succeeded` and `Failed` stay
-//! once they hold.
+//! once they hold, until `ttlSecondsAfterFinished` are over and the benchmark is deleted.
 
 mod draft;
 mod follow;
@@ -39,6 +39,7 @@ pub fn plan(observed: &Observed) -> Decision<SpladeBenchmarkStatus> {
     let mut draft = Draft::new(observed);
     if draft.has_ended() {
         draft.free_after_end();
+        draft.expire_after_end();
     } else {
         draft.measure();
     }

@@ -24,6 +24,8 @@ pub fn benchmark(training: &ValidTraining<'_>, entry: &TrainingBenchmark) -> Spl
         spec: SpladeBenchmarkSpec {
             model: BenchmarkModel::TrainingRef(model),
             plan: entry.plan.clone(),
+            // It goes with the training.
+            ttl_seconds_after_finished: None,
         },
         status: None,
     }

@@ -3,10 +3,9 @@
 use super::draft::Draft;
 use crate::attempts::Keep;
 use crate::conditions::Truth;
-use crate::effect::{Effect, Severity};
+use crate::effect::Severity;
 use crate::labels::Component;
 use crate::pods::Failure;
-use crate::time::later;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use splade_crds::ConditionType;
 use splade_crds::training::{AttemptCause, AttemptStatus};
@@ -41,14 +40,14 @@ impl Draft<'_> {
             "the training has ended",
         );
         self.status.completion_time = Some(Time(self.now));
-        self.expire();
+        self.expire_after_end();
         self.free_after_end();
     }
 
     /// Frees what is held, and deletes the training when its time has come.
     pub(super) fn after_the_end(&mut self) {
         self.free_after_end();
-        self.expire();
+        self.expire_after_end();
     }
 
     fn free_after_end(&mut self) {
@@ -63,22 +62,10 @@ impl Draft<'_> {
         }
     }
 
-    fn expire(&mut self) {
-        let Some(seconds) = self.spec().run_policy.ttl_seconds_after_finished else {
-            return;
-        };
-        let ended = self
-            .status
-            .completion_time
-            .as_ref()
-            .map_or(self.now, |time| time.0);
-        let expires = later(ended, seconds.into());
-        if self.now < expires {
-            return self.look_again(expires);
-        }
-        if let Some(uid) = self.observed.training.metadata.uid.clone() {
-            self.effects.push(Effect::DeleteOwner { uid });
-        }
+    fn expire_after_end(&mut self) {
+        let ttl = self.spec().run_policy.ttl_seconds_after_finished;
+        let ended = self.status.completion_time.as_ref().map(|time| time.0);
+        self.expire(ttl, ended);
     }
 }
 

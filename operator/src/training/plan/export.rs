@@ -79,7 +79,9 @@ impl Draft<'_> {
                 let moves = Truth::of(start.blocked.is_none());
                 self.set(ConditionType::Progressing, moves, &start.reason, text);
             }
-            Step::Queued => self.exporting("Queued", "the export waits in the queue"),
+            Step::Queued | Step::Preempted => {
+                self.exporting("Queued", "the export waits in the queue")
+            }
             Step::Running | Step::Unclear => self.exporting("Exporting", "the export runs"),
             Step::Leaving => self.exporting("PodsLeaving", "an earlier export still ends"),
             Step::Pausing(until) => {

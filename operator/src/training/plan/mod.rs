@@ -10,6 +10,7 @@ mod clock;
 mod draft;
 mod ending;
 mod export;
+mod left_behind;
 mod progress;
 mod show;
 mod start;
@@ -31,12 +32,16 @@ pub fn plan(observed: &Observed) -> Decision<SpladeTrainingStatus> {
         };
     }
     let mut draft = Draft::new(observed);
+    draft.note_what_pods_say();
     if draft.has_ended() {
         draft.after_the_end();
     } else if draft.is_trained() {
         draft.finish_up();
     } else {
         draft.train();
+    }
+    if draft.open_attempt().is_none() {
+        draft.forget_estimate();
     }
     draft.decide()
 }

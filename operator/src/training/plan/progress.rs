@@ -20,13 +20,15 @@ const IDLE_SECONDS: u64 = 60;
 const STALL_MARGIN_SECONDS: u64 = 120;
 
 impl Draft<'_> {
-    /// Writes down what rank 0 answers and what pods of the current attempt have left behind.
+    /// Writes down what rank 0 answers and what pods of the last attempt have left behind. News of pods may come later
+    /// than news of their Job, so that an attempt that has ended is listened to as well.
     pub(super) fn note_what_pods_say(&mut self) {
-        let Some(open) = self.open_attempt() else {
+        let Some(last) = self.last_attempt() else {
             return;
         };
-        let number = open.number;
+        let (number, is_open) = (last.number, last.cause.is_none());
         if let Polled::Answered { attempt, report } = &self.observed.progress
+            && is_open
             && *attempt == number
         {
             self.note_report(number, report);
@@ -50,31 +52,7 @@ impl Draft<'_> {
         };
     }
 
-    fn note_termination(&mut self, number: u32) {
-        let observed = self.observed;
-        let size = self.spec().gang.nodes;
-        let (jobs, pods) = (&observed.jobs, &observed.pods);
-        let gang = Gang::find(Component::Training, self.name(), number, size, jobs, pods);
-        for pod in &gang.pods {
-            let Some((ended, message)) = pod.terminated().zip(pod.message()) else {
-                continue;
-            };
-            self.note_resume(message.resumed_from.as_deref());
-            let time = ended.finished_at.as_ref().map_or(self.now, |time| time.0);
-            if let Some(uri) = &message.checkpoint
-                && let Some(step) = step_of(uri)
-                && self
-                    .status
-                    .checkpoint
-                    .as_ref()
-                    .is_none_or(|known| known.uri != *uri)
-            {
-                self.note_checkpoint(uri, step, time);
-            }
-        }
-    }
-
-    fn note_checkpoint(&mut self, uri: &str, step: u64, time: Timestamp) {
+    pub(super) fn note_checkpoint(&mut self, uri: &str, step: u64, time: Timestamp) {
         let time = Time(whole(time));
         let known = self.status.checkpoint.as_ref();
         if known.is_none_or(|known| known.uri != uri && known.time <= time) {
@@ -86,7 +64,7 @@ impl Draft<'_> {
         }
     }
 
-    fn note_resume(&mut self, from: Option<&str>) {
+    pub(super) fn note_resume(&mut self, from: Option<&str>) {
         if let Some((from, record)) = from.zip(self.status.attempts.last_mut()) {
             record.resumed_from = Some(from.into());
         }
@@ -187,7 +165,7 @@ fn progress(
     });
     Some(ProgressStatus {
         attempt,
-        epoch: report.epoch,
+        epoch: Some(report.epoch),
         step: report.step,
         total_steps: report.total_steps,
         loss: number(report.loss, 4),
@@ -207,10 +185,4 @@ fn is_news(old: &ProgressStatus, new: &ProgressStatus) -> bool {
     let reported = seconds_between(old.last_reported.0, new.last_reported.0);
     let idled = seconds_between(old.step_time.0, new.step_time.0) > IDLE_SECONDS;
     reported >= REPORT_SECONDS || idled
-}
-
-/// The step in the name of a checkpoint's folder, `.../step-00012000`.
-fn step_of(uri: &str) -> Option<u64> {
-    let folder = uri.trim_end_matches('/').rsplit('/').next()?;
-    folder.strip_prefix("step-")?.parse().ok()
 }

@@ -29,11 +29,7 @@ impl Draft<'_> {
                 let text = format!("the next attempt begins at {until}");
                 self.between_attempts("BackOff", &text);
             }
-            Step::Queued => {
-                self.goes_on(DisplayState::Pending, "Queued", "waiting in the queue");
-                let text = "the queue holds the pods back";
-                self.set(ConditionType::Scheduled, Truth::False, "Queued", text);
-            }
+            Step::Queued | Step::Preempted => self.queued(),
             Step::Starting(start) => self.shows_start(start),
             Step::Running => {
                 let text = format!("all pods of attempt {number} run");
@@ -44,6 +40,17 @@ impl Draft<'_> {
             }
             Step::Ready | Step::Create | Step::Unclear | Step::Done(_) | Step::Failed { .. } => {}
         }
+    }
+
+    fn queued(&mut self) {
+        let preemptions = self.last_attempt().map_or(0, |last| last.preemptions);
+        let (reason, text) = match preemptions {
+            0 => ("Queued", "the queue holds the pods back"),
+            _ => ("Preempted", "the queue has taken the pods back"),
+        };
+        self.goes_on(DisplayState::Pending, reason, "waiting in the queue");
+        self.set(ConditionType::Scheduled, Truth::False, reason, text);
+        self.forget_estimate();
     }
 
     pub(super) fn between_attempts(&mut self, reason: &str, message: &str) {

@@ -21,7 +21,6 @@ impl Draft<'_> {
         {
             return self.fail(&failure);
         }
-        self.note_what_pods_say();
         let life = Life {
             attempts: self.attempts(Component::Training),
             size: self.spec().gang.nodes,
@@ -49,7 +48,7 @@ impl Draft<'_> {
         let (step, release) = life.step(record, &mut counts, in_row, judge);
         self.status.restarts = counts;
         self.take(release);
-        self.run_clock(hold || matches!(step, Step::Queued));
+        self.run_clock(hold || matches!(step, Step::Queued | Step::Preempted));
         self.follow(step);
     }
 
@@ -69,6 +68,12 @@ impl Draft<'_> {
                 let note = "pods save a checkpoint and leave: runPolicy.suspend is set";
                 self.publish(Severity::Normal, "Suspended", note);
                 self.show(&Step::Stopped);
+            }
+            Step::Preempted => {
+                let note = "the queue has taken the pods back: they save a checkpoint and leave, and go on when the \
+                            queue lets them";
+                self.publish(Severity::Normal, "Preempted", note);
+                self.show(&Step::Preempted);
             }
             step => self.show(&step),
         }
