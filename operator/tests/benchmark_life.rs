@@ -12,6 +12,7 @@ use splade_crds::training::AttemptCause;
 use splade_crds::{ConditionType, DisplayState, SpladeBenchmark, SpladeBenchmarkStatus};
 use splade_operator::benchmark::{ModelTraining, Observed, plan};
 use splade_operator::conditions::{find, holds};
+use splade_operator::controller::Subject;
 use splade_operator::effect::{Decision, Effect};
 use splade_operator::settings::{ClusterOffers, Settings};
 use std::sync::Arc;
@@ -156,6 +157,8 @@ fn waits_for_the_model_of_a_training_and_joins_its_trace() {
         world.status().model_uri.as_deref(),
         Some("s3://models/tiny")
     );
+    // The root of that trace is the training's to send.
+    assert!(!world.benchmark.begins_traces());
     // The training may go once it is known where the model lies.
     world.model_of = ModelTraining::Missing;
     world.cluster.finish("row-b1", 75, "");
