@@ -102,8 +102,9 @@ test-quick: setup-runtime ## Tests that need no Python reference, for the inner 
 	@cargo test --release --locked -p splade-launch -p splade-operator
 	@cargo test --release --locked -p splade-job --lib --test losses
 
-test-api-server: ## Test the operator against a real etcd and kube-apiserver on loopback (needs Go, which builds both, once)
+test-api-server: ## Test the operator against a real etcd, kube-apiserver and collector on loopback (needs Go, which builds them, once)
 	@tests/infra/kubernetes/build.sh etcd kube-apiserver
+	@scripts/setup-collector.sh
 	@SPLADE_KUBERNETES_BIN="$$(tests/infra/kubernetes/build.sh --print)/bin" \
 		cargo test --release --locked -p splade-operator --features api-server --test api_server
 

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
-use splade_telemetry::{StatusError, serve_with};
+use splade_telemetry::{Roots, StatusError, serve_with};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Operator {
     pub http_address: SocketAddr,
     /// When running trainings are asked.
     pub polling: PollTiming,
+    /// Sends the roots of attempts' traces, where traces are sent.
+    pub roots: Option<Roots>,
 }
 
 /// Why the operator cannot work.
@@ -133,6 +135,7 @@ impl Operator {
             reports: Reports::default(),
             settings: Arc::new(self.settings.clone()),
             offers: Offers::default(),
+            roots: self.roots.clone(),
             backoffs: Backoffs::default(),
         }
     }

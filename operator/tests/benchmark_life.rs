@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use splade_crds::training::AttemptCause;
 use splade_crds::{ConditionType, DisplayState};
 use splade_operator::benchmark::ModelTraining;
+use splade_operator::controller::Subject;
 use splade_operator::effect::Effect;
 use std::sync::Arc;
 
@@ -78,6 +79,8 @@ fn waits_for_the_model_of_a_training_and_joins_its_trace() {
         world.status().model_uri.as_deref(),
         Some("s3://models/tiny")
     );
+    // The root of that trace is the training's to send.
+    assert!(!world.benchmark.begins_traces());
     // The training may go once it is known where the model lies.
     world.model_of = ModelTraining::Missing;
     world.cluster.finish("row-b1", 75, "");

@@ -73,6 +73,56 @@ fn a_benchmark_of_a_training_refers_to_it() {
     assert!(ValidBenchmark::new(&built).is_ok());
 }
 
+/// The environment of the benchmark that a training makes.
+fn inherited(gang_env: Value, endpoint: Option<&str>, entry_env: Value) -> Value {
+    let mut training = training(json!({
+        "gang": {"env": gang_env}, "telemetry": {"otlpEndpoint": endpoint}
+    }));
+    training.spec.benchmarks[0].plan.pod.settings.env = serde_json::from_value(entry_env).unwrap();
+    let valid = ValidTraining::new(&training).unwrap();
+    let built = build::benchmark(&valid, &training.spec.benchmarks[0]);
+    serde_json::to_value(&built.spec.plan.pod.settings.env).unwrap()
+}
+
+fn variable(name: &str, value: &str) -> Value {
+    json!({"name": name, "value": value})
+}
+
+#[test]
+fn a_benchmark_of_a_training_sends_its_traces_where_the_training_does() {
+    let manifest = Some("http://collector:4317");
+    let endpoint = variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
+    let own = variable("HF_HOME", "/cache");
+    assert_eq!(inherited(json!([]), None, json!([own])), json!([own]));
+    assert_eq!(
+        inherited(json!([own]), manifest, json!([])),
+        json!([endpoint])
+    );
+    assert_eq!(
+        inherited(json!([]), manifest, json!([own])),
+        json!([own, endpoint])
+    );
+    // How the collector is spoken to belongs to where it is.
+    let other = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://other:4318");
+    let protocol = variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    let secret = json!({"name": "OTEL_EXPORTER_OTLP_HEADERS",
+        "valueFrom": {"secretKeyRef": {"name": "collector", "key": "headers"}}});
+    let all = json!([own, other, protocol, secret]);
+    assert_eq!(
+        inherited(all.clone(), None, json!([])),
+        json!([other, protocol, secret])
+    );
+    assert_eq!(
+        inherited(all.clone(), manifest, json!([])),
+        json!([protocol, secret, endpoint])
+    );
+    // An entry with a collector of its own keeps to it.
+    assert_eq!(inherited(all, manifest, json!([other])), json!([other]));
+    // The API server takes 64 variables.
+    let full: Vec<_> = (0..64).map(|n| variable(&format!("V{n}"), "")).collect();
+    assert_eq!(inherited(json!([]), manifest, json!(full)), json!(full));
+}
+
 #[test]
 fn a_benchmark_is_one_pod_that_reads_where_the_model_lies() {
     let benchmark = benchmark(json!({

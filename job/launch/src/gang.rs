@@ -158,6 +158,16 @@ impl Gang {
         })
     }
 
+    /// Nodes, and ranks of each.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Which of the nodes this is, from 0.
+    pub fn node_rank(&self) -> u32 {
+        self.node_rank
+    }
+
     /// Ranks of all nodes together.
     pub fn world_size(&self) -> u32 {
         self.shape.nodes * self.shape.ranks_per_node

@@ -30,6 +30,32 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "Succeeded",
+            Self::Interrupted => "Interrupted",
+            Self::Stalled => "Stalled",
+            Self::NodeLost => "NodeLost",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+impl Conclusion {
+    /// How the launch ended, in a word.
+    pub fn outcome(&self) -> Outcome {
+        match self.failure.as_ref().map(|failure| failure.cause) {
+            None => Outcome::Succeeded,
+            Some(Cause::Rank | Cause::Launcher) => Outcome::Failed,
+            Some(Cause::Stall) => Outcome::Stalled,
+            Some(Cause::NodeLost) => Outcome::NodeLost,
+            Some(Cause::Interrupted) => Outcome::Interrupted,
+        }
+    }
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,12 +115,7 @@ impl From<&Conclusion> for TerminationMessage {
         let standing = conclusion.standing.clone();
         let failure = conclusion.failure.as_ref();
         Self {
-            outcome: failure.map_or(Outcome::Succeeded, |failure| match failure.cause {
-                Cause::Rank | Cause::Launcher => Outcome::Failed,
-                Cause::Stall => Outcome::Stalled,
-                Cause::NodeLost => Outcome::NodeLost,
-                Cause::Interrupted => Outcome::Interrupted,
-            }),
+            outcome: conclusion.outcome(),
             exit_code: conclusion.exit_code(),
             step: standing.step,
             total_steps: standing.total_steps,
@@ -240,6 +261,19 @@ mod tests {
         .to_json()
         .unwrap();
         assert_eq!(json, r#"{"outcome":"Succeeded","exitCode":0}"#);
+    }
+
+    #[test]
+    fn an_outcome_has_one_name() {
+        for outcome in [
+            Outcome::Succeeded,
+            Outcome::Interrupted,
+            Outcome::Stalled,
+            Outcome::NodeLost,
+            Outcome::Failed,
+        ] {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.name());
+        }
     }
 
     proptest! {

@@ -3,11 +3,12 @@
 use super::failure::Failure;
 use super::manifest::{planned_trainings, read};
 use super::signals;
-use crate::pipeline::fetch;
-use crate::training::Interrupt;
+use crate::pipeline::{Job, fetch};
+use crate::training::{Answering, Interrupt};
 use clap::Args;
 use splade_crds::manifest::Resource;
 use splade_launch::{Conclusion, ExitClass, Flags, Gang, Limits, Shape, TerminationLog, launch};
+use splade_telemetry::{TRACEPARENT, Telemetry, Traces, spans};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -64,35 +65,46 @@ impl Launch {
     ///
     /// # Errors
     /// The first failure of the gang, with its class.
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, telemetry: &Telemetry) -> Result<(), Failure> {
         let log = TerminationLog::new(self.termination_log.clone());
-        match log.conclude(|| self.conclude()).failure {
+        let interrupt = Arc::new(Interrupt::default());
+        let mut lasting = Lasting::default();
+        let conclusion = log.conclude(|| {
+            self.conclude(telemetry, &interrupt, &mut lasting)
+                .unwrap_or_else(concluded)
+        });
+        match conclusion.failure {
             None => Ok(()),
             Some(failure) => Err(Failure::new(failure.class, failure)),
         }
     }
 
-    fn conclude(&self) -> Conclusion {
+    fn conclude<'a>(
+        &self,
+        telemetry: &Telemetry,
+        interrupt: &'a Arc<Interrupt>,
+        lasting: &mut Lasting<'a>,
+    ) -> Result<Conclusion, Failure> {
         // Until the ranks run, a signal ends this process at once; then they are asked to save.
-        let interrupt = Arc::new(Interrupt::default());
-        let planned = signals::watch(&interrupt).and_then(|()| self.plan());
-        let _answering = interrupt.answering();
-        match planned {
-            Ok((gang, limits, rank)) => launch(&gang, &limits, |_| {
-                let mut command = Command::new(&rank);
-                command.arg("train").arg("--file").arg(&self.file);
-                if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
-                    && std::env::var_os(STATUS_ADDRESS).is_none()
-                {
-                    command.env(STATUS_ADDRESS, STATUS_ADDRESS_IN_A_POD);
-                }
-                command
-            }),
-            Err(failure) => splade_launch::Failure::new(failure.class, failure).into(),
-        }
+        signals::watch(interrupt)?;
+        let plan = self.plan()?;
+        lasting.traces = telemetry
+            .send_traces(plan.otlp_endpoint())
+            .map_err(Failure::configuration)?;
+        let shape = plan.gang.shape();
+        let span = spans::launch(plan.gang.node_rank(), shape.nodes, shape.ranks_per_node);
+        Ok(spans::inside(span, |span| {
+            let conclusion = plan.fetch().map_or_else(concluded, |()| {
+                lasting.answering = Some(interrupt.answering());
+                plan.launch(&self.file)
+            });
+            let (outcome, failure) = (conclusion.outcome(), conclusion.failure.as_ref());
+            spans::launched(span, outcome.name(), conclusion.exit_code(), failure);
+            conclusion
+        }))
     }
 
-    fn plan(&self) -> Result<(Gang, Limits, PathBuf), Failure> {
+    fn plan(&self) -> Result<Plan, Failure> {
         let (shape, limits) = described(&self.file)?;
         let flags = Flags {
             nodes: self.nodes,
@@ -105,13 +117,63 @@ impl Launch {
             |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let gang = Gang::resolve(&flags, variable, shape)
             .map_err(|error| Failure::new(error.class(), error))?;
-        // Once for all ranks of this node.
-        for training in planned_trainings(&self.file)?.trainings {
-            fetch(&training.fetches).map_err(Failure::fetch)?;
-        }
-        let rank = std::env::current_exe().map_err(Failure::software)?;
-        Ok((gang, limits, rank))
+        Ok(Plan {
+            gang,
+            limits,
+            job: planned_trainings(&self.file)?,
+            rank: std::env::current_exe().map_err(Failure::software)?,
+        })
     }
+}
+
+/// What outlasts the ranks: it ends when the termination message is written, for which Kubernetes waits least.
+#[derive(Default)]
+struct Lasting<'a> {
+    /// At its end the last spans are sent.
+    traces: Option<Traces>,
+    /// Until then signals do not change how this process ends.
+    answering: Option<Answering<'a>>,
+}
+
+/// What is launched.
+struct Plan {
+    gang: Gang,
+    limits: Limits,
+    job: Job,
+    /// The program that ranks run.
+    rank: PathBuf,
+}
+
+impl Plan {
+    /// Where the launcher's own span goes: several trainings have one launcher.
+    fn otlp_endpoint(&self) -> Option<&str> {
+        let mut trainings = self.job.trainings.iter();
+        trainings.find_map(|training| training.otlp_endpoint.as_deref())
+    }
+
+    /// Fetches what the ranks need, once for all ranks of this node.
+    fn fetch(&self) -> Result<(), Failure> {
+        let mut trainings = self.job.trainings.iter();
+        trainings.try_for_each(|training| fetch(&training.fetches).map_err(Failure::fetch))
+    }
+
+    fn launch(&self, file: &Path) -> Conclusion {
+        launch(&self.gang, &self.limits, |_| {
+            let mut command = Command::new(&self.rank);
+            command.arg("train").arg("--file").arg(file);
+            if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+                && std::env::var_os(STATUS_ADDRESS).is_none()
+            {
+                command.env(STATUS_ADDRESS, STATUS_ADDRESS_IN_A_POD);
+            }
+            command.envs(spans::traceparent().map(|context| (TRACEPARENT, context)));
+            command
+        })
+    }
+}
+
+fn concluded(failure: Failure) -> Conclusion {
+    splade_launch::Failure::new(failure.class, failure).into()
 }
 
 /// The gang and the limits that the trainings of a manifest ask for, all of them the same.

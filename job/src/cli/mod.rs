@@ -53,7 +53,7 @@ impl Cli {
             Command::Validate(file) => file.validate(),
             Command::Run(file) => file.run(telemetry),
             Command::Train(command) => command.run(telemetry),
-            Command::Launch(command) => command.run(),
+            Command::Launch(command) => command.run(telemetry),
             Command::Export(command) => command.run(telemetry),
             Command::Encode(command) => command.run(),
             Command::Benchmark(command) => command.run(telemetry),

@@ -5,6 +5,7 @@ use super::run::PipelineError;
 use crate::distributed::{Gang, World};
 use crate::training::Interrupt;
 use splade_launch::{Flags, Limits, Shape, launch};
+use splade_telemetry::{TRACEPARENT, spans};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tch::{Cuda, Device};
@@ -109,6 +110,7 @@ pub(super) fn train_with_ranks(
         let mut command = Command::new(&program);
         command.arg("train").arg("--file").arg(file);
         command.arg("--training").arg(name);
+        command.envs(spans::traceparent().map(|context| (TRACEPARENT, context)));
         command
     });
     match conclusion.failure {

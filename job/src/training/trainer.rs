@@ -23,6 +23,7 @@ use splade_telemetry::Progress;
 use splade_telemetry::spans::{self, Epochs, within};
 use std::time::Instant;
 use tch::{Kind, Tensor};
+use tracing::Span;
 
 /// How a training ended.
 #[derive(Debug)]
@@ -63,7 +64,8 @@ pub fn train(
     let mut epochs = Epochs::default();
     while !run.is_over() {
         keeper.enter(Phase::Training, run.step);
-        let _epoch = epochs.enter(run.course.place(run.step).0);
+        let epoch = run.course.place(run.step).0;
+        let _epoch = gang.is_first().then(|| epochs.enter(epoch));
         let wishes = Wishes {
             stop: interrupt.is_requested(),
             save: keeper.is_save_due(),
@@ -100,6 +102,15 @@ fn finish(run: Run) -> Result<Outcome, TrainingError> {
         None
     };
     Ok(Outcome::Finished(finished))
+}
+
+/// Ranks keep in step: what the first one tells of epochs and evaluations is true of all.
+fn evaluation_span(gang: &Gang, step: u64) -> Span {
+    if gang.is_first() {
+        spans::evaluation(step)
+    } else {
+        Span::none()
+    }
 }
 
 impl Run<'_> {
@@ -180,7 +191,7 @@ impl Run<'_> {
         }
         let pause = Instant::now();
         keeper.enter(Phase::Evaluating, self.step);
-        let metrics = within(spans::evaluation(self.step), || {
+        let metrics = within(evaluation_span(self.gang, self.step), || {
             let beat = || keeper.enter(Phase::Evaluating, self.step);
             evaluator.evaluate(&self.model, &self.tokenizer, self.gang, &beat)
         })?;
@@ -198,7 +209,7 @@ impl Run<'_> {
         };
         let pause = Instant::now();
         keeper.enter(Phase::Evaluating, self.step);
-        let loss = within(spans::evaluation(self.step), || {
+        let loss = within(evaluation_span(self.gang, self.step), || {
             self.validation_loss(shards, keeper)
         })?;
         keeper.log_scalar(self.step, "validation_loss", loss)?;

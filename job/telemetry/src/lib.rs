@@ -31,4 +31,4 @@ pub use progress_bar::{ProgressBar, format_duration};
 pub use rank::Rank;
 pub use status::{StatusError, StatusServer, serve, serve_by_environment, serve_with};
 pub use tensorboard::EventFile;
-pub use traces::{Telemetry, TraceError, Traces};
+pub use traces::{Roots, TRACEPARENT, Telemetry, TraceError, Traces};

@@ -16,14 +16,14 @@ impl Rank {
         world_size: 1,
     };
 
-    /// From `RANK` and `WORLD_SIZE`; one process alone where they are not set, or are no numbers, which whoever joins
-    /// the ranks refuses.
-    pub fn from_environment() -> Self {
+    /// From `RANK` and `WORLD_SIZE`. None where they are not set, or are no numbers, which whoever joins the ranks
+    /// refuses.
+    pub(crate) fn from_environment() -> Option<Self> {
         let number = |name: &str| std::env::var(name).ok()?.parse().ok();
-        Self {
-            rank: number("RANK").unwrap_or(0),
-            world_size: number("WORLD_SIZE").unwrap_or(1),
-        }
+        Some(Self {
+            rank: number("RANK")?,
+            world_size: number("WORLD_SIZE")?,
+        })
     }
 
     /// Whether there are others.

@@ -9,16 +9,15 @@
 mod common;
 
 use common::collector::{Collector, Span, named};
-use common::{DEADLINE, child_process, wait_for};
+use common::finished::Finished;
+use common::{DEADLINE, wait_for};
 use serde_json::Value;
 use splade_telemetry::Telemetry;
 use splade_telemetry::spans::{self, Epochs, within};
-use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Output;
 use std::time::{Duration, Instant};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -116,59 +115,6 @@ fn new_threads(before: &[String]) -> Vec<String> {
     new
 }
 
-/// What a child did.
-struct Finished {
-    output: Output,
-}
-
-impl Finished {
-    fn run(scenario: &str, variables: &[(&str, &str)]) -> Self {
-        let mut all = vec![("SCENARIO", scenario)];
-        all.extend(variables);
-        let output = child_process(&all).output().unwrap();
-        let finished = Self { output };
-        assert!(finished.output.status.success(), "{}", finished.errors());
-        finished
-    }
-
-    fn errors(&self) -> String {
-        String::from_utf8_lossy(&self.output.stderr).into_owned()
-    }
-
-    fn value(&self, name: &str) -> String {
-        let text = String::from_utf8_lossy(&self.output.stdout).into_owned();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("out ")?.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name} in {text}"))
-            .trim()
-            .to_owned()
-    }
-
-    fn milliseconds(&self, name: &str) -> Duration {
-        Duration::from_millis(self.value(name).parse().unwrap())
-    }
-
-    /// The log lines, which are JSON.
-    fn log(&self) -> Vec<BTreeMap<String, Value>> {
-        let errors = self.errors();
-        let lines = errors.lines().filter(|line| line.starts_with('{'));
-        lines
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let lines = self
-            .log()
-            .into_iter()
-            .filter(|line| line["level"] == "WARN");
-        lines
-            .map(|line| line["message"].as_str().unwrap().to_owned())
-            .collect()
-    }
-}
-
 fn traceparent(flags: &str) -> String {
     format!("00-{TRACE}-{PARENT}-{flags}")
 }
@@ -193,23 +139,6 @@ fn assert_whole(spans: &[Span]) {
         assert_eq!(span.trace, run.trace, "{name}");
         assert_eq!(span.status, 0, "{name}");
     }
-}
-
-/// Spans with their attributes, from the table of the documentation.
-fn documented() -> BTreeMap<String, BTreeSet<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/observability.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    let rows = text.lines().filter_map(|line| {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [_, name, _, _, attributes, _] = cells[..] else {
-            return None;
-        };
-        let unquoted = |text: &str| text.trim().trim_matches('`').to_owned();
-        let attributes: BTreeSet<String> = attributes.split(',').map(unquoted).collect();
-        let ours = attributes.iter().all(|name| name.starts_with("splade."));
-        ours.then(|| (unquoted(name), attributes))
-    });
-    rows.collect()
 }
 
 #[test]
@@ -255,16 +184,6 @@ fn a_run_arrives_in_the_trace_that_started_it() {
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(run.resource["host.name"], host.trim());
-
-    let received: BTreeMap<String, BTreeSet<String>> = spans
-        .iter()
-        .map(|span| (span.name.clone(), span.attributes.keys().cloned().collect()))
-        .collect();
-    assert_eq!(
-        received,
-        documented(),
-        "docs/observability.md and the spans differ"
-    );
 
     // Each log line names the span that it was written in, and the rank.
     let log = finished.log();

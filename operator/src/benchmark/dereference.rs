@@ -10,6 +10,7 @@ use crate::settings::ClusterOffers;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use splade_crds::benchmark::BenchmarkModel;
+use splade_crds::training::{AttemptStatus, LastFailure};
 use splade_crds::{SpladeBenchmark, SpladeBenchmarkStatus};
 use std::sync::Arc;
 
@@ -39,13 +40,17 @@ impl Subject for SpladeBenchmark {
         &mut status.conditions
     }
 
-    fn traceparent(&self) -> Option<&str> {
-        self.status
-            .as_ref()?
-            .attempt
-            .as_ref()?
-            .traceparent
-            .as_deref()
+    fn attempts(status: &SpladeBenchmarkStatus) -> &[AttemptStatus] {
+        status.attempt.as_slice()
+    }
+
+    fn last_failure(status: &SpladeBenchmarkStatus) -> Option<&LastFailure> {
+        status.last_failure.as_ref()
+    }
+
+    /// A benchmark of a training's model belongs to the trace of the attempt that has trained it.
+    fn begins_traces(&self) -> bool {
+        matches!(self.spec.model, BenchmarkModel::Uri(_))
     }
 
     fn count(_: Option<&SpladeBenchmarkStatus>, _: &SpladeBenchmarkStatus, _: &Metrics) {

@@ -5,7 +5,7 @@ use crate::operator::{Operator, OperatorError};
 use crate::progress::PollTiming;
 use crate::settings::Settings;
 use clap::Args;
-use splade_telemetry::{Telemetry, TraceError};
+use splade_telemetry::{Roots, Telemetry, TraceError, Traces};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tracing_subscriber::filter::EnvFilter;
@@ -73,17 +73,18 @@ impl Arguments {
         let telemetry =
             Telemetry::start_service("splade-operator", env!("CARGO_PKG_VERSION"), level)?;
         // The last spans are sent when this is dropped, after the runtime has ended.
-        let _traces = telemetry.send_traces(None)?;
+        let traces = telemetry.send_traces(None)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(RunError::Runtime)?;
-        runtime.block_on(self.operator().run())?;
+        let roots = traces.as_ref().map(Traces::roots);
+        runtime.block_on(self.operator(roots).run())?;
         Ok(())
     }
 
-    fn operator(self) -> Operator {
+    fn operator(self, roots: Option<Roots>) -> Operator {
         Operator {
             candidate: Candidate {
                 namespace: self.lease_namespace,
@@ -101,6 +102,7 @@ impl Arguments {
                 interval: Duration::from_secs_f64(self.progress_interval),
                 limit: PROGRESS_LIMIT,
             },
+            roots,
         }
     }
 }

@@ -8,6 +8,7 @@ mod reconcile;
 mod session;
 mod subject;
 mod trace_context;
+mod traces;
 
 pub use backoff::Backoffs;
 pub use offers::Offers;
@@ -24,6 +25,7 @@ use crate::progress::Reports;
 use crate::settings::Settings;
 use kube::Client;
 use kube::runtime::events::Recorder;
+use splade_telemetry::Roots;
 use std::sync::Arc;
 
 /// Field manager of everything that the operator writes but statuses.
@@ -51,6 +53,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Scheduler interfaces of the cluster.
     pub offers: Offers,
+    /// Sends the roots of attempts' traces, where traces are sent.
+    pub roots: Option<Roots>,
     /// Objects that failed, and when they may be tried again.
     pub backoffs: Backoffs,
 }

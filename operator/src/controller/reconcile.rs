@@ -2,7 +2,7 @@
 
 use super::apply::{Apply, EffectError};
 use super::subject::Subject;
-use super::{Context, STATUS_MANAGER, invalid};
+use super::{Context, STATUS_MANAGER, invalid, traces};
 use crate::api::{CallError, Verb};
 use crate::cache::{Belongs, Key};
 use crate::conditions::{self, reconcile_failed};
@@ -228,6 +228,7 @@ impl<'a, S: Subject> Run<'a, S> {
                 if let Some(after) = self.object.status() {
                     S::count(before.as_ref(), after, &self.context.metrics);
                 }
+                traces::follow(self.context, before.as_ref(), &self.object);
                 Ok(())
             }
             Err(error) if error.is_conflict() || error.is_not_found() => Err(ReconcileError::Stale),

@@ -12,6 +12,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use splade_crds::training::{AttemptStatus, LastFailure};
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
@@ -51,8 +52,22 @@ pub trait Subject:
     /// Conditions in a status, to change.
     fn conditions_mut(status: &mut Self::Status) -> &mut Vec<Condition>;
 
+    /// The attempts that a status keeps, newest last.
+    fn attempts(status: &Self::Status) -> &[AttemptStatus];
+
+    /// What a status keeps of the last failure.
+    fn last_failure(status: &Self::Status) -> Option<&LastFailure>;
+
+    /// Whether its attempts are the roots of their traces; else they belong to that of another object's attempt.
+    fn begins_traces(&self) -> bool;
+
     /// W3C trace context of the current attempt.
-    fn traceparent(&self) -> Option<&str>;
+    fn traceparent(&self) -> Option<&str> {
+        Self::attempts(self.status()?)
+            .last()?
+            .traceparent
+            .as_deref()
+    }
 
     /// Counts what a status that has been written says that the one before did not.
     fn count(before: Option<&Self::Status>, after: &Self::Status, metrics: &Metrics);

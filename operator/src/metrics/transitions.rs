@@ -1,7 +1,8 @@
 //! What changed between two statuses of a training, as far as metrics are concerned.
 
+use crate::attempts::cause_name;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use splade_crds::training::{AttemptCause, AttemptStatus, SpladeTrainingStatus};
+use splade_crds::training::{AttemptStatus, SpladeTrainingStatus};
 use std::time::Duration;
 
 /// Something that happened once.
@@ -59,7 +60,7 @@ pub fn transitions(
         }
         let ended = known.is_some_and(|known| known.cause.is_some());
         if let (false, Some(cause), Some(end)) = (ended, attempt.cause, &attempt.end_time) {
-            let (cause, after) = (name(cause), since_start(attempt, end));
+            let (cause, after) = (cause_name(cause), since_start(attempt, end));
             found.push(Transition::AttemptEnded { cause, after });
         }
     }
@@ -72,22 +73,11 @@ fn since_start(attempt: &AttemptStatus, time: &Time) -> Duration {
     Duration::try_from(elapsed).unwrap_or_default()
 }
 
-fn name(cause: AttemptCause) -> &'static str {
-    match cause {
-        AttemptCause::Completed => "Completed",
-        AttemptCause::Configuration => "Configuration",
-        AttemptCause::Data => "Data",
-        AttemptCause::Application => "Application",
-        AttemptCause::Infrastructure => "Infrastructure",
-        AttemptCause::Suspended => "Suspended",
-        AttemptCause::Deadline => "Deadline",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use k8s_openapi::jiff::Timestamp;
+    use splade_crds::training::AttemptCause;
 
     fn at(seconds: i64) -> Time {
         Time(Timestamp::from_second(seconds).unwrap())

@@ -11,7 +11,7 @@ use crate::settings::ClusterOffers;
 use crate::training::{InitFromTraining, Observed, plan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use splade_crds::training::{InitFrom, SchedulerType};
+use splade_crds::training::{AttemptStatus, InitFrom, LastFailure, SchedulerType};
 use splade_crds::{SpladeTraining, SpladeTrainingStatus};
 use std::sync::Arc;
 
@@ -41,13 +41,16 @@ impl Subject for SpladeTraining {
         &mut status.conditions
     }
 
-    fn traceparent(&self) -> Option<&str> {
-        self.status
-            .as_ref()?
-            .attempts
-            .last()?
-            .traceparent
-            .as_deref()
+    fn attempts(status: &SpladeTrainingStatus) -> &[AttemptStatus] {
+        &status.attempts
+    }
+
+    fn last_failure(status: &SpladeTrainingStatus) -> Option<&LastFailure> {
+        status.last_failure.as_ref()
+    }
+
+    fn begins_traces(&self) -> bool {
+        true
     }
 
     fn count(

@@ -14,6 +14,15 @@ pub struct Operator {
 impl Operator {
     /// Starts one under a name.
     pub async fn start(plane: &ControlPlane, identity: &str) -> Self {
+        Self::start_with(plane, identity, &[]).await
+    }
+
+    /// As [`Operator::start`], with variables in its environment.
+    pub async fn start_with(
+        plane: &ControlPlane,
+        identity: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -32,6 +41,7 @@ impl Operator {
             ])
             .env("KUBECONFIG", &plane.kubeconfig)
             .env("RUST_LOG", "error")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();

@@ -2,8 +2,12 @@
 
 mod collector;
 mod exporter;
+mod finished;
 mod resource;
 pub(crate) mod started_by;
+
+pub use finished::Roots;
+pub use started_by::TRACEPARENT;
 
 use crate::logs;
 use crate::progress::Progress;
@@ -11,9 +15,10 @@ use crate::rank::Rank;
 use crate::spans;
 use collector::Collector;
 use exporter::{Exporter, runtime};
+use finished::Queue;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry::{Context, ContextGuard};
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry::{Context, ContextGuard, InstrumentationScope};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanProcessor};
 use resource::{Service, describe};
 use started_by::StartedBy;
 use std::sync::Arc;
@@ -82,7 +87,7 @@ impl Telemetry {
     /// Another logger that is installed already.
     pub fn start(name: &'static str, version: &'static str) -> Result<Self, TryInitError> {
         let service = Service { name, version };
-        Self::begin(service, Some(Rank::from_environment()), logs::level())
+        Self::begin(service, Rank::from_environment(), logs::level())
     }
 
     /// The same for a process that is no rank of a training.
@@ -149,11 +154,16 @@ impl Telemetry {
         let runtime = runtime()?;
         let warned = Arc::new(AtomicBool::new(false));
         let exporter = Exporter::new(&collector, runtime.handle(), Arc::clone(&warned))?;
+        let resource = describe(self.service, self.rank);
+        let mut batches = BatchSpanProcessor::builder(exporter).build();
+        batches.set_resource(&resource);
+        let queue = Queue(Arc::new(batches));
         let provider = SdkTracerProvider::builder()
-            .with_resource(describe(self.service, self.rank))
-            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .with_span_processor(queue.clone())
             .build();
-        let layer = OpenTelemetryLayer::new(provider.tracer(self.service.name))
+        let scope = InstrumentationScope::builder(self.service.name).build();
+        let layer = OpenTelemetryLayer::new(provider.tracer_with_scope(scope.clone()))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
@@ -162,6 +172,7 @@ impl Telemetry {
             .reload(layer)
             .map_err(|_| TraceError::NoLogging)?;
         Ok(Some(Traces {
+            roots: Roots { queue, scope },
             provider,
             runtime: Some(runtime),
             collector: collector.shown(),
@@ -174,12 +185,20 @@ impl Telemetry {
 
 /// Spans are sent while this lives. At its end the last ones are sent, for at most two seconds.
 pub struct Traces {
+    roots: Roots,
     provider: SdkTracerProvider,
     runtime: Option<Runtime>,
     collector: String,
     warned: Arc<AtomicBool>,
     trace_layer: reload::Handle<TraceLayer, Registry>,
     _child_of: ContextGuard,
+}
+
+impl Traces {
+    /// What sends the roots of traces to the same collector. After the end of this it sends nothing.
+    pub fn roots(&self) -> Roots {
+        self.roots.clone()
+    }
 }
 
 impl Drop for Traces {

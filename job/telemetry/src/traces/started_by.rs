@@ -5,6 +5,9 @@ use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
+/// The variable by which a process is told the span that it is started from.
+pub const TRACEPARENT: &str = "TRACEPARENT";
+
 /// The W3C trace context in `TRACEPARENT` and `TRACESTATE`.
 #[derive(Debug)]
 pub(crate) enum StartedBy {
@@ -24,7 +27,7 @@ impl StartedBy {
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let carrier = Carrier {
-            traceparent: variable("TRACEPARENT").filter(|value| !value.is_empty()),
+            traceparent: variable(TRACEPARENT).filter(|value| !value.is_empty()),
             tracestate: variable("TRACESTATE"),
         };
         if carrier.traceparent.is_none() {
@@ -56,6 +59,12 @@ pub(crate) fn span_context(traceparent: &str) -> Option<SpanContext> {
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
     let span = context.span().span_context().clone();
     span.is_valid().then_some(span)
+}
+
+/// The W3C `traceparent` that names a span.
+pub(crate) fn traceparent(span: &SpanContext) -> String {
+    let flags = span.trace_flags().to_u8();
+    format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())
 }
 
 /// The two headers, as environment variables carry them.

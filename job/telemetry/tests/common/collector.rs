@@ -29,6 +29,11 @@ pub struct Span {
     /// 0 unset, 1 in order, 2 an error.
     pub status: u64,
     pub message: String,
+    /// Trace and id of each span that it is linked to.
+    pub links: Vec<(String, String)>,
+    /// Nanoseconds since 1970.
+    pub start: u64,
+    pub end: u64,
     pub resource: BTreeMap<String, Value>,
 }
 
@@ -170,6 +175,12 @@ fn span(span: &Value, resource: &BTreeMap<String, Value>) -> Span {
         attributes: attributes(&span["attributes"]),
         status: span["status"]["code"].as_u64().unwrap_or(0),
         message: text(&span["status"]["message"]),
+        links: list(&span["links"])
+            .iter()
+            .map(|link| (text(&link["traceId"]), text(&link["spanId"])))
+            .collect(),
+        start: text(&span["startTimeUnixNano"]).parse().unwrap(),
+        end: text(&span["endTimeUnixNano"]).parse().unwrap(),
         resource: resource.clone(),
     }
 }

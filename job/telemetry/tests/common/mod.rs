@@ -7,6 +7,7 @@
 )]
 
 pub mod collector;
+pub mod finished;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -2,6 +2,8 @@
 //!
 //! | span | what it covers | attributes |
 //! |---|---|---|
+//! | `attempt` | one attempt at a resource, from its creation to its end: the root of the trace that its pods join | `splade.resource.kind`, `splade.resource.name`, `k8s.namespace.name`, `splade.training.attempt`, `splade.attempt.cause`, `splade.attempt.reason`, `error.type` |
+//! | `launch` | the launcher of one node | `splade.node_rank`, `splade.nodes`, `splade.ranks_per_node`, `splade.outcome`, `splade.exit_code` |
 //! | `run` | one training resource: training, export and benchmarks, as far as this process does them | `splade.training.name` |
 //! | `epoch` | the steps of one pass over the data that this process does | `splade.epoch` |
 //! | `checkpoint` | writing one checkpoint | `splade.step`, `splade.checkpoint.uri` |
@@ -13,13 +15,18 @@
 //! Work goes into a span by [`within`]. A thread that works for a span enters it by itself: what is current belongs to
 //! one thread.
 
+mod attempt;
+
+pub use attempt::EndedAttempt;
+
 use crate::traces::started_by;
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
 use std::fmt::Display;
 use std::path::Path;
 use tracing::field::{Empty, display};
 use tracing::span::EnteredSpan;
 use tracing::{Span, info_span};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Target of every span that is exported; other libraries' spans are not.
 pub(crate) const TARGET: &str = "splade";
@@ -28,9 +35,14 @@ const CHECKPOINT_URI: &str = "splade.checkpoint.uri";
 const DATASET_NAME: &str = "splade.dataset.name";
 const DATASET_SPLIT: &str = "splade.dataset.split";
 const EPOCH: &str = "splade.epoch";
-const MODEL_URI: &str = "splade.model.uri";
 const ERROR_TYPE: &str = "error.type";
+const EXIT_CODE: &str = "splade.exit_code";
+const MODEL_URI: &str = "splade.model.uri";
 const NAMESPACE: &str = "k8s.namespace.name";
+const NODES: &str = "splade.nodes";
+const NODE_RANK: &str = "splade.node_rank";
+const OUTCOME: &str = "splade.outcome";
+const RANKS_PER_NODE: &str = "splade.ranks_per_node";
 const RESOURCE_KIND: &str = "splade.resource.kind";
 const RESOURCE_NAME: &str = "splade.resource.name";
 const STEP: &str = "splade.step";
@@ -54,6 +66,27 @@ macro_rules! span {
 /// OpenTelemetry's integers have a sign.
 fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The launcher of one of `nodes`, which starts ranks; [`launched`] says how it ended.
+pub fn launch(node_rank: u32, nodes: u32, ranks_per_node: u32) -> Span {
+    span!(
+        "launch",
+        { NODE_RANK } = i64::from(node_rank),
+        { NODES } = i64::from(nodes),
+        { RANKS_PER_NODE } = i64::from(ranks_per_node),
+        { OUTCOME } = Empty,
+        { EXIT_CODE } = Empty
+    )
+}
+
+/// The launcher of `span` ends, in the words of its termination message.
+pub fn launched(span: &Span, outcome: &str, exit_code: u8, failure: Option<impl Display>) {
+    span.record(OUTCOME, outcome);
+    span.record(EXIT_CODE, i64::from(exit_code));
+    if let Some(failure) = failure {
+        fail(span, failure);
+    }
 }
 
 /// One training resource, as far as this process does it.
@@ -112,10 +145,26 @@ pub fn reconcile(kind: &str, namespace: &str, name: &str, attempt: Option<&str>)
         { STATUS_CODE } = Empty,
         { STATUS_DESCRIPTION } = Empty
     );
-    if let Some(attempt) = attempt.and_then(started_by::span_context) {
-        span.add_link(attempt);
+    if let Some(attempt) = attempt {
+        span.in_scope(|| link(attempt));
     }
     span
+}
+
+/// Links the span that this thread works in, if any, to the one that a W3C trace context names.
+pub fn link(traceparent: &str) {
+    if let Some(linked) = started_by::span_context(traceparent) {
+        // The extension trait of tracing spans finds nothing behind a layer that can be replaced, and says nothing.
+        Context::current().span().add_link(linked, Vec::new());
+    }
+}
+
+/// The W3C trace context of the span that this thread works in, for a process that is started from here. None where
+/// there is no such span: then the process inherits what this one was started by.
+pub fn traceparent() -> Option<String> {
+    let context = Context::current();
+    let span = context.span().span_context().clone();
+    span.is_valid().then(|| started_by::traceparent(&span))
 }
 
 /// The work of a span has failed, for a reason out of a small set.
@@ -129,12 +178,19 @@ pub fn failed(span: &Span, category: &str, error: impl Display) {
 /// # Errors
 /// Those of `work`.
 pub fn within<T, E: Display>(span: Span, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    inside(span, |span| {
+        let outcome = work();
+        if let Err(error) = &outcome {
+            fail(span, error);
+        }
+        outcome
+    })
+}
+
+/// Does `work` in `span`, which `work` may tell about. A panic becomes the status of the span.
+pub fn inside<T>(span: Span, work: impl FnOnce(&Span) -> T) -> T {
     let watched = Watched(span.entered());
-    let outcome = work();
-    if let Err(error) = &outcome {
-        fail(&watched.0, error);
-    }
-    outcome
+    work(&watched.0)
 }
 
 fn fail(span: &Span, error: impl Display) {
