@@ -129,7 +129,7 @@ fn class_of_checkpoint(error: &CheckpointError) -> Class {
         CheckpointError::Storage(error) => class_of_storage(error),
         CheckpointError::Content { .. } => Class::Data,
         CheckpointError::Model(error) => class_of_model(error),
-        CheckpointError::Away { .. } => Class::Temporary,
+        CheckpointError::Away { .. } | CheckpointError::Contended { .. } => Class::Temporary,
         CheckpointError::Lost(_) => Class::Software,
     }
 }

@@ -9,7 +9,7 @@ use super::plan::TensorBoard;
 use super::prepare::Run;
 use super::report::{Extent, Reporter};
 use super::throughput::measured_peak;
-use crate::checkpoint::{Companion, Saver, Snapshot, Start, open_storage};
+use crate::checkpoint::{Companion, Patience, Saver, Snapshot, Start, open_storage};
 use splade_launch::Phase;
 use splade_retrieval::{Metric, Metrics};
 use splade_telemetry::{EvaluationRecord, Progress, TrainingStart};
@@ -88,7 +88,7 @@ impl Books {
             source,
         })?;
         Ok(Self {
-            saver: Saver::start(attempt, settings.storage_timeout)?,
+            saver: Saver::start(attempt, Patience::new(settings.storage_timeout))?,
             reporter,
             logs,
             last_saved: Instant::now(),
