@@ -131,3 +131,58 @@ fn initial_weights_may_come_from_an_ordinary_folder() {
     });
     workspace.job(&format!("train -f {}", manifest.display()));
 }
+
+/// The termination message in a file of the workspace.
+fn message(workspace: &Workspace, name: &str) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(workspace.path().join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn wrong_arguments_of_a_pod_leave_a_message() {
+    let workspace = Workspace::new();
+    for command in ["launch", "export", "benchmark"] {
+        for log in ["--termination-log=left.json", "--termination-log left.json"] {
+            let _ = fs::remove_file(workspace.path().join("left.json"));
+            let arguments = format!("{command} -f a.yaml {log} --no-such-flag");
+            fails(&workspace, &arguments, 64, "--no-such-flag");
+            let message = message(&workspace, "left.json");
+            assert_eq!(message["outcome"], "Failed", "{command}: {message}");
+            assert_eq!(message["exitCode"], 64, "{command}: {message}");
+            let said = message["error"]["message"].as_str().unwrap();
+            assert!(said.contains("--no-such-flag"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn doing_nothing_is_no_success() {
+    let workspace = Workspace::new();
+    let training = workspace.manifest(&common::workspace::Recipe::default());
+    let text = fs::read_to_string(&training).unwrap();
+    let benchmark = "apiVersion: neuralsparse.dev/v1alpha1\nkind: SpladeBenchmark\nmetadata: {name: alone}\nspec:\n  \
+                     model: {uri: model}\n  dataset: {name: quickstart, uri: data}\n  pod: {deviceResource: none}\n";
+    let file = |name: &str, text: &str| fs::write(workspace.path().join(name), text).unwrap();
+    file("alone.yaml", benchmark);
+    let exported = |name: &str| {
+        text.replace("name: small", &format!("name: {name}"))
+            + &format!("  export: {{uri: runs/{name}/export}}\n")
+    };
+    file(
+        "exports.yaml",
+        &format!("{}---\n{}", exported("one"), exported("two")),
+    );
+    let second = benchmark.replace("alone", "another");
+    file("benchmarks.yaml", &format!("{benchmark}---\n{second}"));
+    for (arguments, part) in [
+        ("export -f small.yaml", "add export.uri"),
+        ("export -f alone.yaml", "add export.uri"),
+        ("benchmark -f small.yaml", "add a SpladeBenchmark"),
+        ("export -f exports.yaml", "give one SpladeTraining"),
+        ("benchmark -f benchmarks.yaml", "give one SpladeBenchmark"),
+    ] {
+        let arguments = format!("{arguments} --termination-log left.json");
+        fails(&workspace, &arguments, 78, part);
+        let message = message(&workspace, "left.json");
+        assert_eq!(message["exitCode"], 78, "{arguments}: {message}");
+    }
+}

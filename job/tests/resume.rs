@@ -333,3 +333,43 @@ fn resume_never_starts_over_and_what_lay_there_counts_no_longer() {
         assert_eq!(provenance["state"]["world_size"], ranks);
     }
 }
+
+#[test]
+fn a_launch_tells_what_it_continued_from_also_where_nothing_is_left_to_do() {
+    let workspace = Workspace::new();
+    let path = workspace.manifest(&Recipe {
+        max_steps: 4,
+        ..Recipe::default()
+    });
+    let launch = || {
+        workspace.job(&format!(
+            "launch -f {} --termination-log message.json",
+            path.display()
+        ));
+        let text = fs::read(workspace.path().join("message.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+    };
+    let place = |attempt: u32, step: u32| {
+        format!("runs/small/checkpoints/attempt-{attempt:04}/step-{step:08}")
+    };
+    let stands = |message: &serde_json::Value, from: Option<String>, newest: String| {
+        assert_eq!(message["outcome"], "Succeeded", "{message}");
+        assert_eq!(
+            (&message["step"], &message["totalSteps"]),
+            (&4.into(), &4.into())
+        );
+        assert_eq!(
+            message["resumedFrom"].as_str(),
+            from.as_deref(),
+            "{message}"
+        );
+        assert_eq!(message["checkpoint"], newest, "{message}");
+    };
+    stands(&launch(), None, place(1, 4));
+    // Without its manifest the last checkpoint is none.
+    fs::remove_file(workspace.path().join(place(1, 4)).join("MANIFEST.json")).unwrap();
+    stands(&launch(), Some(place(1, 2)), place(2, 4));
+    stands(&launch(), Some(place(2, 4)), place(2, 4));
+    let attempts = workspace.path().join("runs/small/checkpoints/attempt-0003");
+    assert!(!attempts.exists(), "nothing was trained again");
+}

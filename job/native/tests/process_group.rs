@@ -10,7 +10,7 @@ mod common;
 
 use common::{PATIENCE, RankRole, Role, all_said, ranks, say};
 use splade_native::{Backend, ProcessGroup, Rendezvous};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tch::{Device, Kind, Tensor};
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
@@ -190,16 +190,15 @@ fn a_killed_rank_is_an_error_on_the_others() {
             for process in &mut processes {
                 assert_eq!(process.hear(), "computing");
             }
-            let start = Instant::now();
             processes[1].kill();
             let [first, _, last] = <[_; 3]>::try_from(processes).ok().unwrap();
             for (rank, survivor) in [(0, first), (2, last)] {
                 let (status, said) = survivor.end();
                 assert!(status.success(), "{said:?}");
                 let expected = format!("rank {rank} of 3: all_reduce of step losses failed: ");
+                // Not "did not finish within 60 s", which is what waiting for the limit ends in.
                 assert!(said[0].starts_with(&expected), "{said:?}");
             }
-            assert!(start.elapsed() < limit);
         }
     }
 }
@@ -300,11 +299,9 @@ fn without_rank_0_the_others_say_so() {
     match ranks("without_rank_0_the_others_say_so", 1..2, 2) {
         Role::Rank(role) => say(role.join(Duration::from_secs(1)).unwrap_err()),
         Role::Test(processes) => {
-            let start = Instant::now();
             let said = all_said(processes);
             let expected = "rank 1 of 2: rank 0 does not answer at 127.0.0.1:";
             assert!(said[0][0].starts_with(expected), "{said:?}");
-            assert!(start.elapsed() < PATIENCE);
         }
     }
 }

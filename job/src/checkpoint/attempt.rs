@@ -1,5 +1,6 @@
 //! One start of a training, which writes under a prefix of its own.
 
+use super::private::{PrivateFolder, remove_folder};
 use super::store::{FRESH, Name};
 use super::{CheckpointError, CheckpointStore, Manifest, Snapshot};
 use crate::checkpoint::snapshot::FILES;
@@ -7,6 +8,9 @@ use splade_storage::{Location, Storage};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// More starts than ever begin at the same moment.
+const MAX_CLAIMS: usize = 100;
 
 /// Where an attempt starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +27,8 @@ pub struct Attempt {
     store: CheckpointStore,
     number: u32,
     keep_last: usize,
-    /// Where snapshots are written before they are stored.
-    staging: PathBuf,
+    /// Where snapshots are written before they are stored: nobody else's, because starts may overlap.
+    private: PrivateFolder,
     /// Where logs of this attempt grow.
     logs: PathBuf,
     companions: Vec<Companion>,
@@ -70,18 +74,17 @@ impl Attempt {
         });
         let number = claim_number(store, &begun)?;
         let name = format!("attempt-{number:04}");
-        let staging = store.scratch.join("staging");
+        let private = PrivateFolder::make(&store.scratch, &format!("{name}-"))?;
         if start == Start::Fresh {
             let text = begun.to_string().into_bytes();
             store.storage.put_bytes(&format!("{name}/{FRESH}"), text)?;
         }
-        remove_folder(&staging)?;
         let mut companions = Vec::new();
         let logs = match store.storage.location() {
             Location::Local(folder) => folder.join(&name),
             Location::S3(_) => {
-                let logs = store.scratch.join(&name);
-                fs::create_dir_all(&logs).map_err(|error| CheckpointError::io(&logs, error))?;
+                let logs = private.path().join("logs");
+                fs::create_dir(&logs).map_err(|error| CheckpointError::io(&logs, error))?;
                 companions.push(Companion {
                     folder: logs.clone(),
                     storage: Arc::clone(&store.storage),
@@ -94,7 +97,7 @@ impl Attempt {
             store: store.clone(),
             number,
             keep_last,
-            staging,
+            private,
             logs,
             companions,
         })
@@ -124,36 +127,40 @@ impl Attempt {
         self.companions.push(companion);
     }
 
-    /// Stores a snapshot, its manifest last, and then lets go of the oldest beyond `keep_last`, those of earlier
-    /// attempts included, but never of the `best` one (attempt and step).
+    /// Stores a snapshot, its manifest last.
     ///
     /// # Errors
     /// Storage that fails; the checkpoint then does not exist, and older ones are untouched.
-    pub fn store(
-        &self,
-        snapshot: &Snapshot,
-        best: Option<(u32, u64)>,
-    ) -> Result<(), CheckpointError> {
+    pub fn store(&self, snapshot: &Snapshot) -> Result<(), CheckpointError> {
         let name = Name {
             step: snapshot.step,
             attempt: self.number,
         };
-        fs::create_dir_all(&self.staging)
-            .map_err(|error| CheckpointError::io(&self.staging, error))?;
-        let stored = self.put(snapshot, name);
+        let staging = self.private.path().join("staging");
+        fs::create_dir_all(&staging).map_err(|error| CheckpointError::io(&staging, error))?;
+        let stored = self.put(snapshot, name, &staging);
         // What a full disk left half-written must not keep it full; the reason to report is the first error.
-        let removed = remove_folder(&self.staging);
+        let removed = remove_folder(&staging);
         stored?;
         // From here on the checkpoint exists: what fails now must not have it stored again.
         if let Err(error) = removed {
             tracing::warn!(%error, "a copy of the checkpoint is left behind");
         }
+        Ok(())
+    }
+
+    /// Lets go of the oldest checkpoints beyond `keep_last`, those of earlier attempts included, but never of the `best`
+    /// one (attempt and step), and stores the logs. What fails is tried again after the next checkpoint.
+    pub fn tidy(&self, best: Option<(u32, u64)>) {
         let keep = best.map(|(attempt, step)| Name { step, attempt });
         if let Err(error) = self.let_go(keep) {
             tracing::warn!(%error, "old checkpoints are not removed; the next one tries again");
+            // Storage that does not answer would not take the logs either: they are stored with the next checkpoint.
+            if matches!(&error, CheckpointError::Storage(error) if error.is_temporary()) {
+                return;
+            }
         }
         self.store_companions();
-        Ok(())
     }
 
     /// Stores the logs as they are now. Where that fails they are stored with the next checkpoint.
@@ -161,21 +168,22 @@ impl Attempt {
         for companion in &self.companions {
             if let Err(error) = companion.store() {
                 tracing::warn!(%error, "logs are not stored; the next checkpoint tries again");
+                return;
             }
         }
     }
 
-    fn put(&self, snapshot: &Snapshot, name: Name) -> Result<(), CheckpointError> {
+    fn put(&self, snapshot: &Snapshot, name: Name, staging: &Path) -> Result<(), CheckpointError> {
         let storage = &self.store.storage;
-        let manifest = snapshot.write(&self.staging)?;
+        let manifest = snapshot.write(staging)?;
         let manifest_key = format!("{name}/{}", Manifest::FILE);
         // Should this very step have been stored before, it must not vouch for what replaces it.
         storage.delete(&[&manifest_key])?;
         for file in FILES {
-            let sent = storage.put_file(&format!("{name}/{file}"), &self.staging.join(file))?;
+            let sent = storage.put_file(&format!("{name}/{file}"), &staging.join(file))?;
             if manifest.sha256(file) != Some(sent.sha256.as_str()) {
                 return Err(CheckpointError::content(
-                    self.staging.join(file).display(),
+                    staging.join(file).display(),
                     "changed while it was stored",
                 ));
             }
@@ -188,8 +196,7 @@ impl Attempt {
     fn let_go(&self, best: Option<Name>) -> Result<(), CheckpointError> {
         let mut all: Vec<_> = self.store.list_all()?.0.into_iter().collect();
         all.retain(|(name, _)| name.attempt <= self.number);
-        // Own ones first: an earlier attempt may have gone further, and be what this one could not continue from.
-        all.sort_by_key(|(name, _)| std::cmp::Reverse((name.attempt, name.step)));
+        all.sort_by_key(|(name, _)| std::cmp::Reverse(*name));
         let (whole, torn): (Vec<_>, Vec<_>) = all
             .into_iter()
             .partition(|(_, files)| files.contains_key(Manifest::FILE));
@@ -215,26 +222,19 @@ fn claim_number(
     store: &CheckpointStore,
     begun: &serde_json::Value,
 ) -> Result<u32, CheckpointError> {
-    let mut number = store.attempts()?.into_iter().max().unwrap_or(0) + 1;
-    loop {
+    let newest = store.attempts()?.into_iter().max().unwrap_or(0);
+    for number in (newest..u32::MAX).take(MAX_CLAIMS).map(|before| before + 1) {
         let key = format!("attempt-{number:04}/begun.json");
-        if store
-            .storage
-            .put_new(&key, begun.to_string().into_bytes())?
-        {
+        let text = begun.to_string().into_bytes();
+        if store.storage.put_new(&key, text)? {
             return Ok(number);
         }
-        number += 1;
+        tracing::info!(number, "another start has taken this attempt");
     }
-}
-
-fn remove_folder(folder: &Path) -> Result<(), CheckpointError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(CheckpointError::io(folder, error))
-        }
-        _ => Ok(()),
-    }
+    Err(CheckpointError::Contended {
+        place: store.storage.location().to_string(),
+        claims: MAX_CLAIMS,
+    })
 }
 
 #[cfg(test)]
@@ -260,5 +260,23 @@ mod tests {
                 .collect()
         });
         assert_eq!(numbers, (1..=6).collect());
+    }
+
+    #[test]
+    fn tidying_never_changes_which_checkpoint_is_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Local(folder.path().join("checkpoints"));
+        let store = CheckpointStore::open(&location, &folder.path().join("scratch")).unwrap();
+        let begin = || store.begin_attempt(1, Start::Continued).unwrap();
+        let newest = || store.newest().unwrap().unwrap().place();
+        // The first goes on while the second, which could not continue from it, has begun at an earlier step.
+        let (first, second) = (begin(), begin());
+        for (attempt, step) in [(&first, 10), (&second, 4), (&first, 12), (&second, 6)] {
+            attempt.store(&Snapshot::without_tensors(step)).unwrap();
+            let before = newest();
+            attempt.tidy(None);
+            assert_eq!(newest(), before);
+        }
+        assert_eq!(newest(), second.place(6));
     }
 }

@@ -10,12 +10,16 @@
 
 mod attempt;
 mod manifest;
+mod outage;
+mod patience;
+mod private;
 mod saver;
 mod snapshot;
 mod store;
 
 pub use attempt::{Attempt, Companion, Start};
 pub use manifest::Manifest;
+pub use patience::Patience;
 pub use saver::Saver;
 pub use snapshot::Snapshot;
 pub use store::{Checkpoint, CheckpointStore, WholeCheckpoint, open_storage};
@@ -64,6 +68,17 @@ pub enum CheckpointError {
         limit: Duration,
         /// The newest failure.
         last: Box<CheckpointError>,
+    },
+    /// No number of an attempt could be claimed.
+    #[error(
+        "{place}: other starts have taken each of {claims} numbers of attempts that were tried in turn: look what starts \
+         this training over and over"
+    )]
+    Contended {
+        /// The checkpoints.
+        place: String,
+        /// Numbers that were tried.
+        claims: usize,
     },
     /// The thread that writes has died.
     #[error("the thread that writes checkpoints has ended: {0}")]

@@ -1,5 +1,7 @@
 //! Writes checkpoints beside the training, and keeps trying while storage is away.
 
+use super::outage::Outage;
+use super::patience::Patience;
 use super::{Attempt, CheckpointError, Snapshot};
 use splade_telemetry::spans::{self, within};
 use std::collections::VecDeque;
@@ -23,7 +25,7 @@ pub struct Saver {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     attempt: u32,
-    limit: Duration,
+    patience: Patience,
 }
 
 #[derive(Debug, Default)]
@@ -36,15 +38,44 @@ struct Shared {
 struct State {
     /// Snapshots to store.
     waiting: VecDeque<Waiting>,
-    /// Another one is being stored.
-    is_storing: bool,
-    /// Storage has failed since then.
-    away: Option<Instant>,
+    work: Work,
+    /// Storage fails.
+    away: Option<Outage>,
     /// What ended the thread before its time.
     failed: Option<CheckpointError>,
     /// Place and step of the newest checkpoint that is stored.
     newest: Option<(String, u64)>,
     closing: bool,
+}
+
+/// What the thread does.
+#[derive(Clone, Copy, Debug, Default)]
+enum Work {
+    /// It waits for a snapshot.
+    #[default]
+    Nothing,
+    /// It has been storing one since then.
+    Storing(Instant),
+    /// It removes old checkpoints and stores the logs, since then.
+    Tidying(Instant),
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.waiting.is_empty() && matches!(self.work, Work::Nothing)
+    }
+
+    fn has_all_stored(&self) -> bool {
+        self.waiting.is_empty() && !matches!(self.work, Work::Storing(_))
+    }
+
+    /// Whether the thread has been at one thing for so long.
+    fn is_slower_than(&self, limit: Duration) -> bool {
+        match self.work {
+            Work::Nothing => false,
+            Work::Storing(since) | Work::Tidying(since) => since.elapsed() >= limit,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,23 +88,23 @@ struct Waiting {
 }
 
 impl Saver {
-    /// A thread for the checkpoints of this attempt. Storage may be away for `limit`.
+    /// A thread for the checkpoints of this attempt.
     ///
     /// # Errors
     /// No thread to be had.
-    pub fn start(attempt: Attempt, limit: Duration) -> Result<Self, CheckpointError> {
+    pub fn start(attempt: Attempt, patience: Patience) -> Result<Self, CheckpointError> {
         let shared = Arc::new(Shared::default());
         let number = attempt.number();
         let work = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("checkpoints".into())
-            .spawn(move || work.run(&attempt, limit))
+            .spawn(move || work.run(&attempt, patience.away))
             .map_err(|error| CheckpointError::Lost(error.to_string()))?;
         Ok(Self {
             shared,
             thread: Some(thread),
             attempt: number,
-            limit,
+            patience,
         })
     }
 
@@ -82,14 +113,15 @@ impl Saver {
         self.attempt
     }
 
-    /// Waits until a snapshot may be handed over: until the one before is stored, or storage is away. So there are no
-    /// more than a few in memory, and none is left out while storage keeps up. Calls `beat` while it waits.
+    /// Waits until a snapshot may be handed over: until the one before is stored, or storage is away or slow. So there
+    /// are no more than a few in memory, and none is left out while storage keeps up. Calls `beat` while it waits.
     ///
     /// # Errors
     /// The reason why the thread has ended.
     pub fn wait_for_room(&self, beat: &dyn Fn()) -> Result<(), CheckpointError> {
         let mut state = self.shared.lock();
-        while (state.is_storing || !state.waiting.is_empty())
+        while !state.has_room()
+            && !state.is_slower_than(self.patience.slow)
             && state.away.is_none()
             && state.failed.is_none()
         {
@@ -99,15 +131,14 @@ impl Saver {
         self.take_failure(&mut state)
     }
 
-    /// Hands a snapshot over. While storage is away it takes the place of those that wait, but for the best one.
+    /// Hands a snapshot over. Where others wait, because storage is away or slow, it takes their place, but for that of
+    /// the best one.
     pub fn save(&self, snapshot: Snapshot, best: Option<(u32, u64)>) {
         let mut state = self.shared.lock();
-        if state.away.is_some() {
-            let is_best = snapshot.is_best;
-            state
-                .waiting
-                .retain(|waiting| waiting.snapshot.is_best && !is_best);
-        }
+        let is_best = snapshot.is_best;
+        state
+            .waiting
+            .retain(|waiting| waiting.snapshot.is_best && !is_best);
         state.waiting.push_back(Waiting {
             snapshot,
             best,
@@ -121,27 +152,41 @@ impl Saver {
         self.shared.lock().newest.clone()
     }
 
-    /// Looks whether the thread still works.
+    /// Looks whether the thread still works, and storage has not been away for too long.
     ///
     /// # Errors
-    /// The reason why it has ended.
+    /// The reason why not.
     pub fn check(&self) -> Result<(), CheckpointError> {
         self.take_failure(&mut self.shared.lock())
     }
 
-    /// Waits until everything is stored, as long as storage may be away, and calls `beat` meanwhile; gives place and step of the newest checkpoint.
+    /// Waits until everything is stored, as long as storage may be away, and calls `beat` meanwhile; gives place and
+    /// step of the newest checkpoint.
     ///
     /// # Errors
     /// The reason why something could not be stored.
     pub fn finish(mut self, beat: &dyn Fn()) -> Result<Option<(String, u64)>, CheckpointError> {
         self.shared.lock().closing = true;
         self.shared.changed.notify_all();
+        let mut all_stored = None;
         while self
             .thread
             .as_ref()
             .is_some_and(|thread| !thread.is_finished())
         {
             beat();
+            let mut state = self.shared.lock();
+            self.take_failure(&mut state)?;
+            // The checkpoints are what counts: others wait for this rank.
+            if state.has_all_stored()
+                && all_stored.get_or_insert_with(Instant::now).elapsed() >= self.patience.tidying
+            {
+                tracing::warn!(
+                    "storage hangs: the newest logs are not stored, and old checkpoints may be left"
+                );
+                return Ok(state.newest.clone());
+            }
+            drop(state);
             std::thread::sleep(LOOK);
         }
         if let Some(thread) = self.thread.take()
@@ -154,14 +199,19 @@ impl Saver {
         Ok(state.newest.clone())
     }
 
+    /// A try that hangs must not outlast the limit: who waits for it leaves it alone then.
     fn take_failure(&self, state: &mut State) -> Result<(), CheckpointError> {
-        match state.failed.take() {
-            Some(error) => Err(error),
-            None if self.thread.as_ref().is_some_and(JoinHandle::is_finished) => Err(
-                CheckpointError::Lost(format!("it gave up after {} s", self.limit.as_secs())),
-            ),
-            None => Ok(()),
+        if let Some(error) = state.failed.take() {
+            return Err(error);
         }
+        let limit = self.patience.away;
+        if let Some(outage) = state.away.take_if(|outage| outage.lasts(limit)) {
+            return Err(outage.too_long(limit));
+        }
+        if !state.closing && self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            return Err(CheckpointError::Lost("it has given up".into()));
+        }
+        Ok(())
     }
 }
 
@@ -206,12 +256,14 @@ impl Shared {
                 let place = attempt.place(step);
                 let stored = next.span.in_scope(|| {
                     within(spans::checkpoint(step, &place), || {
-                        attempt.store(&next.snapshot, next.best)
+                        attempt.store(&next.snapshot)
                     })
                 });
                 match stored {
                     Ok(()) => {
                         self.stored(step, place);
+                        attempt.tidy(next.best);
+                        self.rest();
                         break;
                     }
                     Err(error) => {
@@ -235,7 +287,7 @@ impl Shared {
         let mut state = self.lock();
         loop {
             if let Some(next) = state.waiting.pop_front() {
-                state.is_storing = true;
+                state.work = Work::Storing(Instant::now());
                 return Some(next);
             }
             if state.closing {
@@ -253,37 +305,35 @@ impl Shared {
     fn stored(&self, step: u64, place: String) {
         tracing::info!(step, checkpoint = %place, "checkpoint");
         let mut state = self.lock();
-        if let Some(since) = state.away.take() {
-            let seconds = since.elapsed().as_secs();
-            tracing::info!(seconds, "storage is back");
+        if let Some(outage) = state.away.take() {
+            outage.is_over();
         }
         state.newest = Some((place, step));
-        state.is_storing = false;
+        state.work = Work::Tidying(Instant::now());
+        self.changed.notify_all();
+    }
+
+    fn rest(&self) {
+        self.lock().work = Work::Nothing;
         self.changed.notify_all();
     }
 
     /// Takes note of a failure; false where it is the last one.
     fn failed(&self, error: CheckpointError, limit: Duration) -> bool {
         let mut state = self.lock();
-        let may_return = match &error {
-            // What a disk says does not change by waiting, and nobody gains from training on without it.
-            CheckpointError::Storage(error) => {
-                !matches!(error, splade_storage::StorageError::Io { .. })
+        let outage = match Outage::of(error, state.away.take()) {
+            Ok(outage) => outage,
+            Err(error) => {
+                state.failed = Some(error);
+                self.changed.notify_all();
+                return false;
             }
-            _ => false,
         };
-        let since = state.away.unwrap_or_else(Instant::now);
-        if !may_return {
-            state.failed = Some(error);
-        } else if since.elapsed() >= limit {
-            state.failed = Some(CheckpointError::Away {
-                since: since.elapsed(),
-                limit,
-                last: Box::new(error),
-            });
+        if outage.lasts(limit) {
+            state.failed = Some(outage.too_long(limit));
         } else {
-            tracing::warn!(%error, seconds = since.elapsed().as_secs(), "storage is away: training goes on and the checkpoint is tried again");
-            state.away = Some(since);
+            outage.warn();
+            state.away = Some(outage);
         }
         self.changed.notify_all();
         state.failed.is_none()
@@ -302,3 +352,7 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "saver_tests.rs"]
+mod tests;

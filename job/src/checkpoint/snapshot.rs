@@ -65,6 +65,18 @@ impl Snapshot {
         })
     }
 
+    /// One of a model without parameters, which is enough for whoever only stores it.
+    #[cfg(test)]
+    pub(super) fn without_tensors(step: u64) -> Self {
+        Self {
+            step,
+            is_best: false,
+            model: Vec::new(),
+            optimizer: Vec::new(),
+            state: b"{}".to_vec(),
+        }
+    }
+
     /// Writes the files into a folder, and their manifest to the caller.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Where checkpoints lie: finding the newest one, and putting it back.
 
+use super::patience::REQUEST_DEADLINE;
+use super::private::PrivateFolder;
 use super::snapshot::{MODEL, OPTIMIZER, STATE};
 use super::{Attempt, CheckpointError, Manifest, Start};
 use crate::model::{Parameters, read_safetensors};
@@ -10,7 +12,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// Marks an attempt with which the training starts over.
 pub(super) const FRESH: &str = "fresh.json";
@@ -34,16 +35,18 @@ pub struct CheckpointStore {
 pub fn open_storage(location: &Location) -> Result<Arc<dyn Storage>, CheckpointError> {
     let settings = S3Settings {
         attempts: 4,
+        deadline: REQUEST_DEADLINE,
         ..S3Settings::from_environment()?
     };
     Ok(splade_storage::open(location, &settings)?)
 }
 
-/// Which checkpoint of a training.
+/// Which checkpoint of a training. The newer is the greater: that of a later attempt, also where an earlier one has gone
+/// further, which may be what the later one could not continue from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
-    pub(super) step: u64,
     pub(super) attempt: u32,
+    pub(super) step: u64,
 }
 
 /// A checkpoint that has its manifest and every file in the size that it names.
@@ -60,7 +63,7 @@ pub struct WholeCheckpoint {
     checkpoint: Checkpoint,
     folder: PathBuf,
     /// Holds the folder where it is a copy.
-    _copy: Option<TempDir>,
+    _copy: Option<PrivateFolder>,
 }
 
 impl CheckpointStore {
@@ -317,13 +320,8 @@ impl Checkpoint {
         })
     }
 
-    fn fetch(&self) -> Result<TempDir, CheckpointError> {
-        let scratch = &self.store.scratch;
-        std::fs::create_dir_all(scratch).map_err(|error| CheckpointError::io(scratch, error))?;
-        let copy = tempfile::Builder::new()
-            .prefix("resume-")
-            .tempdir_in(scratch)
-            .map_err(|error| CheckpointError::io(scratch, error))?;
+    fn fetch(&self) -> Result<PrivateFolder, CheckpointError> {
+        let copy = PrivateFolder::make(&self.store.scratch, "resume-")?;
         for file in self.manifest.names() {
             let key = format!("{}/{file}", self.name);
             self.store.storage.get_file(&key, &copy.path().join(file))?;

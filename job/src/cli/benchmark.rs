@@ -1,10 +1,9 @@
 //! `splade-job benchmark`: a model on a BEIR folder, without a manifest.
 
 use super::failure::Failure;
-use super::manifest::run_manifest;
+use super::manifest::run_benchmarks;
 use super::phase_message::{conclude, of_benchmark};
 use crate::benchmark::{BenchmarkPlan, Bm25Analyzer, Bm25Plan, SparsePlan, run_benchmark};
-use crate::pipeline::Phases;
 use clap::{Args, ValueEnum};
 use splade_retrieval::{Bm25Parameters, Metric};
 use splade_telemetry::Telemetry;
@@ -93,13 +92,9 @@ impl Benchmark {
     /// A broken data set or model.
     pub fn run(&self, telemetry: &Telemetry) -> Result<(), Failure> {
         if let Some(file) = &self.file {
-            let phases = Phases {
-                training: false,
-                export: false,
-                benchmark: true,
-            };
-            return conclude(self.termination_log.as_deref(), of_benchmark, || {
-                run_manifest(file, phases, telemetry)
+            let log = self.termination_log.as_deref();
+            return conclude(log, of_benchmark, |last_words| {
+                run_benchmarks(file, log, telemetry, last_words)
             });
         }
         let (Some(model), Some(data)) = (&self.model, &self.data) else {

@@ -61,6 +61,17 @@ impl Failure {
         Self::new(Class::Software, message)
     }
 
+    /// Asked from outside to leave, where there was nothing to save.
+    pub fn stopped() -> Self {
+        Self {
+            interrupted: true,
+            ..Self::new(
+                Class::Temporary,
+                "stopped; what is done is kept, and the same command continues",
+            )
+        }
+    }
+
     /// What lies in object storage cannot be had.
     pub fn fetch(error: MirrorError) -> Self {
         Self::new(class_of_storage(&error.source), error)
@@ -129,7 +140,7 @@ fn class_of_checkpoint(error: &CheckpointError) -> Class {
         CheckpointError::Storage(error) => class_of_storage(error),
         CheckpointError::Content { .. } => Class::Data,
         CheckpointError::Model(error) => class_of_model(error),
-        CheckpointError::Away { .. } => Class::Temporary,
+        CheckpointError::Away { .. } | CheckpointError::Contended { .. } => Class::Temporary,
         CheckpointError::Lost(_) => Class::Software,
     }
 }
@@ -244,6 +255,8 @@ impl From<TrainingError> for Failure {
             | TrainingError::TooLong { .. }
             | TrainingError::NothingSaved => Class::Configuration,
             TrainingError::NoTeacherScores { .. } => Class::Data,
+            // What another start has removed, or storage has lost for now, the next start does without.
+            TrainingError::SavedGone { .. } => Class::Temporary,
             TrainingError::PhaseNotOver { .. } | TrainingError::BestGone { .. } => Class::NoInput,
         };
         Self::new(class, error)

@@ -1,13 +1,14 @@
 //! `splade-job launch`: the ranks of one node of a gang, each a `splade-job train` of the same manifest.
 
 use super::failure::Failure;
+use super::last_words::LastWords;
 use super::manifest::{planned_trainings, read};
 use super::signals;
 use crate::pipeline::{Job, fetch};
 use crate::training::{Answering, Interrupt};
 use clap::Args;
 use splade_crds::manifest::Resource;
-use splade_launch::{Conclusion, ExitClass, Flags, Gang, Limits, Shape, TerminationLog, launch};
+use splade_launch::{Conclusion, Flags, Gang, Limits, Shape, TerminationLog, launch};
 use splade_telemetry::{TRACEPARENT, Telemetry, Traces, spans};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,17 +50,6 @@ pub struct Launch {
     termination_log: Option<PathBuf>,
 }
 
-/// Writes the termination message of a launcher whose arguments are refused.
-pub fn refuse_arguments(error: &clap::Error) {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|name| name == "launch")
-    {
-        TerminationLog::new(None)
-            .conclude(|| splade_launch::Failure::new(ExitClass::Usage, error).into());
-    }
-}
-
 impl Launch {
     /// Runs the ranks to their end.
     ///
@@ -86,7 +76,8 @@ impl Launch {
         lasting: &mut Lasting<'a>,
     ) -> Result<Conclusion, Failure> {
         // Until the ranks run, a signal ends this process at once; then they are asked to save.
-        signals::watch(interrupt)?;
+        let last_words = LastWords::new(self.termination_log.as_deref());
+        signals::watch(interrupt, Some(&last_words))?;
         let plan = self.plan()?;
         lasting.traces = telemetry
             .send_traces(plan.otlp_endpoint())

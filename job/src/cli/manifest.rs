@@ -1,6 +1,7 @@
 //! The commands that read a manifest: `validate`, `run`, `train`, `export`, and `benchmark -f`.
 
 use super::failure::Failure;
+use super::last_words::LastWords;
 use super::phase_message::{conclude, of_export};
 use super::rank;
 use super::signals;
@@ -62,7 +63,8 @@ impl ManifestFile {
             export: true,
             benchmark: true,
         };
-        run_manifest(&self.file, phases, telemetry).map(drop)
+        let job = planned(&self.file)?;
+        run_job(&job, phases, &self.ranks(), telemetry, None).map(drop)
     }
 
     fn ranks(&self) -> Ranks {
@@ -93,8 +95,24 @@ impl Export {
             export: true,
             benchmark: false,
         };
-        conclude(self.termination_log.as_deref(), of_export, || {
-            run_manifest(&self.file.file, phases, telemetry)
+        let file = &self.file.file;
+        let log = self.termination_log.as_deref();
+        conclude(log, of_export, |last_words| {
+            let job = planned_trainings(file)?;
+            let exports = job.trainings.iter().filter(|one| one.export.is_some());
+            let what = Asked {
+                count: exports.count(),
+                missing: "there is nothing to export: add export.uri to the spec of a SpladeTraining",
+                several: "exports of several models: give one SpladeTraining with an export",
+            };
+            what.check(file, log.is_some())?;
+            run_job(
+                &job,
+                phases,
+                &self.file.ranks(),
+                telemetry,
+                Some(last_words),
+            )
         })
     }
 }
@@ -133,25 +151,70 @@ impl Train {
             export: false,
             benchmark: false,
         };
-        run_job(&job, phases, &ranks, telemetry).map(drop)
+        run_job(&job, phases, &ranks, telemetry, None).map(drop)
     }
 }
 
-/// Runs these phases of every resource of a manifest and prints the leaderboard.
-pub(super) fn run_manifest(
+/// Runs the benchmarks of a manifest and prints the leaderboard.
+///
+/// # Errors
+/// A manifest without any, or with several where one termination message was asked for; mistakes of the file, or the
+/// first benchmark that fails.
+pub(super) fn run_benchmarks(
     file: &Path,
-    phases: Phases,
+    log: Option<&Path>,
     telemetry: &Telemetry,
+    last_words: &LastWords,
 ) -> Result<Results, Failure> {
+    let phases = Phases {
+        training: false,
+        export: false,
+        benchmark: true,
+    };
+    let job = planned(file)?;
+    let of_trainings = job.trainings.iter().filter(|one| one.export.is_some());
+    let what = Asked {
+        count: job.benchmarks.len() + of_trainings.map(|one| one.benchmarks.len()).sum::<usize>(),
+        missing: "there is nothing to benchmark: add a SpladeBenchmark, or benchmarks to the spec of a SpladeTraining \
+                  with an export",
+        several: "several benchmarks: give one SpladeBenchmark",
+    };
+    what.check(file, log.is_some())?;
     let ranks = Ranks::Start {
         file: file.to_owned(),
     };
-    let job = if phases.benchmark {
-        planned(file)?
-    } else {
-        planned_trainings(file)?
-    };
-    run_job(&job, phases, &ranks, telemetry)
+    run_job(&job, phases, &ranks, telemetry, Some(last_words))
+}
+
+/// What a manifest asks of a phase.
+struct Asked {
+    /// How many results there will be.
+    count: usize,
+    /// Said where there will be none, and what would change that.
+    missing: &'static str,
+    /// Said where there will be several, but one message.
+    several: &'static str,
+}
+
+impl Asked {
+    /// Doing nothing is no success, and a message that tells of one result must not hide the others.
+    fn check(&self, file: &Path, has_one_message: bool) -> Result<(), Failure> {
+        let refused = |what: String| {
+            Err(Failure::configuration(format!(
+                "{}: {what}",
+                file.display()
+            )))
+        };
+        match self.count {
+            0 => refused(self.missing.to_owned()),
+            1 => Ok(()),
+            _ if has_one_message => refused(format!(
+                "--termination-log holds one result, but the file asks for {}",
+                self.several
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a manifest asks for.
@@ -177,9 +240,10 @@ fn run_job(
     phases: Phases,
     ranks: &Ranks,
     telemetry: &Telemetry,
+    last_words: Option<&LastWords>,
 ) -> Result<Results, Failure> {
     let interrupt = Arc::new(Interrupt::default());
-    signals::watch(&interrupt)?;
+    signals::watch(&interrupt, last_words)?;
     // Where ranks are started, the first of them answers.
     let _status = if phases.training && starts_ranks(job, ranks) {
         None

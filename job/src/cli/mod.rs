@@ -5,6 +5,7 @@ mod encode;
 mod failure;
 mod info;
 mod init;
+mod last_words;
 mod launch;
 mod manifest;
 mod phase_message;
@@ -12,7 +13,7 @@ mod rank;
 mod signals;
 
 pub use failure::{Class, Failure};
-pub use launch::refuse_arguments;
+pub use last_words::refuse_arguments;
 pub use rank::report_failure;
 
 use clap::{Parser, Subcommand};

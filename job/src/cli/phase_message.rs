@@ -1,15 +1,13 @@
 //! What a pod of an export or of a benchmark leaves behind: its termination message.
 
-use super::failure::{Class, Failure};
+use super::failure::Failure;
+use super::last_words::{LastWords, failed, succeeded};
 use crate::pipeline::{Results, Row};
 use splade_crds::benchmark::{
     Analyzer, BenchmarkSummary, DatasetStatus, Method, MethodStatus, SpladeBenchmarkStatus,
 };
 use splade_crds::training::ActiveDimensions;
-use splade_launch::{
-    Conclusion, MAX_TERMINATION_BYTES, ModelMessage, Outcome, TerminationError, TerminationLog,
-    TerminationMessage,
-};
+use splade_launch::{MAX_TERMINATION_BYTES, ModelMessage, TerminationMessage};
 use splade_retrieval::{BenchmarkReport, MethodResult, Metric};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
@@ -21,51 +19,20 @@ use std::path::Path;
 pub(super) fn conclude(
     file: Option<&Path>,
     message_of: fn(&Results) -> Result<TerminationMessage, Failure>,
-    phase: impl FnOnce() -> Result<Results, Failure>,
+    phase: impl FnOnce(&LastWords) -> Result<Results, Failure>,
 ) -> Result<(), Failure> {
-    let log = TerminationLog::new(file.map(Path::to_owned));
-    let ended = match catch_unwind(AssertUnwindSafe(phase)) {
+    let last_words = LastWords::new(file);
+    let ended = match catch_unwind(AssertUnwindSafe(|| phase(&last_words))) {
         Ok(ended) => ended,
         Err(panic) => {
             let failure = Failure::software("the program panicked; its log says where");
-            put(&log, &failed(&failure));
+            last_words.put(&failed(&failure));
             resume_unwind(panic)
         }
     };
     let message = ended.and_then(|results| message_of(&results));
-    put(&log, &message.as_ref().map_or_else(failed, Clone::clone));
+    last_words.put(&message.as_ref().map_or_else(failed, Clone::clone));
     message.map(drop)
-}
-
-fn put(log: &TerminationLog, message: &TerminationMessage) {
-    match message.to_json() {
-        Ok(json) => log.put(&json),
-        Err(error) => tracing::error!("no termination message: {error}"),
-    }
-}
-
-fn succeeded() -> TerminationMessage {
-    TerminationMessage::from(&Conclusion {
-        standing: splade_launch::Standing::default(),
-        failure: None,
-    })
-}
-
-fn failed(failure: &Failure) -> TerminationMessage {
-    let outcome = if failure.interrupted {
-        Outcome::Interrupted
-    } else {
-        Outcome::Failed
-    };
-    TerminationMessage {
-        outcome,
-        exit_code: Class::code(failure.class),
-        error: Some(TerminationError {
-            rank: None,
-            message: failure.to_string(),
-        }),
-        ..succeeded()
-    }
 }
 
 /// The message of a successful export.

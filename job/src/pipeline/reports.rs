@@ -26,10 +26,6 @@ pub(super) fn row(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
     let key = key(plan, &model_digest)?;
     let name = format!("benchmarks/{}.json", benchmark.name);
     let path = plan.model.join(&name);
-    let place = match &benchmark.publish {
-        Some(location) => format!("{location}/{name}"),
-        None => path.display().to_string(),
-    };
     let row = |report, place| Row {
         name: benchmark.name.clone(),
         report,
@@ -42,8 +38,8 @@ pub(super) fn row(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
     if let Some(kept) = kept.filter(|kept| kept.key == key) {
         tracing::info!(report = %path.display(), "the benchmark {} is done already", benchmark.name);
         // Whoever made it may have been killed before it was taken there.
-        publish_report(benchmark, &name)?;
-        return Ok(row(kept.report, Some(place)));
+        let place = publish_report(benchmark, &name);
+        return Ok(row(kept.report, place));
     }
     let file = place_beside(&path);
     let device = device(benchmark.wants_gpu, 0, &benchmark.name);
@@ -56,19 +52,24 @@ pub(super) fn row(benchmark: &PlannedBenchmark) -> Result<Row, PipelineError> {
         return Ok(row(kept.report, None));
     };
     keep(file, &path, &kept)?;
-    publish_report(benchmark, &name)?;
-    Ok(row(kept.report, Some(place)))
+    let place = publish_report(benchmark, &name);
+    Ok(row(kept.report, place))
 }
 
-/// Takes a report to its place beside the model, where that lies in object storage.
-fn publish_report(benchmark: &PlannedBenchmark, name: &str) -> Result<(), PipelineError> {
+/// Takes a report to its place beside the model, where that lies in object storage, and gives that place. Whoever may
+/// read a model may be kept from writing beside it: what was measured counts all the same.
+fn publish_report(benchmark: &PlannedBenchmark, name: &str) -> Option<String> {
+    let model = &benchmark.plan.model;
     let Some(location) = &benchmark.publish else {
-        return Ok(());
+        return Some(model.join(name).display().to_string());
     };
-    publish_file(&benchmark.plan.model, name, location).map_err(|source| PipelineError::Storage {
-        name: benchmark.name.clone(),
-        source,
-    })
+    match publish_file(model, name, location) {
+        Ok(()) => Some(format!("{location}/{name}")),
+        Err(error) => {
+            tracing::warn!(%error, "the report of {} cannot be kept beside its model: it is printed, and lies here for now", benchmark.name);
+            None
+        }
+    }
 }
 
 /// An empty file to write the report to, opened before the work: a model in a read-only volume can be measured all

@@ -89,6 +89,17 @@ pub enum TrainingError {
         "the run has no step to take and no checkpoint: set optimizer.epochs or optimizer.maxSteps to at least 1"
     )]
     NothingSaved,
+    /// The newest checkpoint of this run has vanished after it was stored or read.
+    #[error(
+        "the checkpoint of attempt {attempt}, step {step}, with which this run ended, is gone or damaged: another start \
+         of the training, or somebody else, has removed it. The same command continues from the newest whole one"
+    )]
+    SavedGone {
+        /// Start of the training that wrote it.
+        attempt: u32,
+        /// Optimizer steps behind it.
+        step: u64,
+    },
     /// The checkpoint that evaluations have selected is not whole any more.
     #[error(
         "the best checkpoint, attempt {attempt}, step {step}, is gone or damaged: put it back, or set \

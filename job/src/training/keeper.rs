@@ -9,7 +9,7 @@ use super::plan::TensorBoard;
 use super::prepare::Run;
 use super::report::{Extent, Reporter};
 use super::throughput::measured_peak;
-use crate::checkpoint::{Companion, Saver, Snapshot, Start, open_storage};
+use crate::checkpoint::{Companion, Patience, Saver, Snapshot, Start, open_storage};
 use splade_launch::Phase;
 use splade_retrieval::{Metric, Metrics};
 use splade_telemetry::{EvaluationRecord, Progress, TrainingStart};
@@ -61,15 +61,7 @@ impl Books {
             total_steps: run.course.total_steps,
             steps_per_epoch: run.course.steps_per_epoch(),
         };
-        progress.begin(TrainingStart {
-            name: run.plan.name.clone(),
-            attempt: attempt.number(),
-            world_size: u32::try_from(run.gang.size()).unwrap_or(u32::MAX),
-            resumed_from: run.resumed_from.clone(),
-            step: run.step,
-            total_steps: run.course.total_steps,
-            stall_after: Some(settings.stall_timeout),
-        });
+        progress.begin(start_of(run, attempt.number()));
         let logs = attempt.logs().to_owned();
         let peak = measured_peak(run.model.device(), run.plan.recipe.optimizer.precision);
         let reporter = Reporter::open(
@@ -88,7 +80,7 @@ impl Books {
             source,
         })?;
         Ok(Self {
-            saver: Saver::start(attempt, settings.storage_timeout)?,
+            saver: Saver::start(attempt, Patience::new(settings.storage_timeout))?,
             reporter,
             logs,
             last_saved: Instant::now(),
@@ -105,6 +97,32 @@ impl Books {
             source,
         })
     }
+}
+
+fn start_of(run: &Run, attempt: u32) -> TrainingStart {
+    TrainingStart {
+        name: run.plan.name.clone(),
+        attempt,
+        world_size: u32::try_from(run.gang.size()).unwrap_or(u32::MAX),
+        resumed_from: run.resumed_from.clone(),
+        step: run.step,
+        total_steps: run.course.total_steps,
+        stall_after: Some(run.plan.surroundings.stall_timeout),
+    }
+}
+
+/// Tells the launcher, and whoever asks for the progress, where a run stands that is over before it begins: no attempt
+/// begins, and nothing is written.
+pub(super) fn tell_where_it_ended(run: &Run, progress: &Progress) {
+    let launcher = Launcher::from_env();
+    launcher.tell(Phase::Saving, run.step, run.course.total_steps);
+    let (Some(place), Some((attempt, step))) = (&run.resumed_from, run.newest.get()) else {
+        return;
+    };
+    launcher.tell_resumed(place);
+    launcher.tell_checkpoint(place.clone());
+    progress.begin(start_of(run, attempt));
+    progress.checkpoint(place.clone(), step);
 }
 
 impl Keeper {

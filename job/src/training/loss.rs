@@ -105,7 +105,6 @@ pub fn loss(
         texts,
         gang,
     };
-    let zero = || Tensor::zeros([], (Kind::Float, representations.device()));
     let flops_query = regulariser.of(&query, |texts| texts.queries.len())?;
     let flops_document = if plan.flops.documents_with_negatives {
         regulariser.of(&document, |texts| {
@@ -121,18 +120,9 @@ pub fn loss(
     if let Some(weight) = weights.negative {
         loss += &flops_negative * weight;
     }
-    let (mut mse, mut kl) = (zero(), zero());
-    if let (Some(distillation), Some(teacher)) = (&plan.distillation, &own.teacher_scores) {
-        let scores = candidates.own_columns(&scores, queries, negatives)?;
-        let own = OwnCandidates::new(&own.negatives_per_query, teacher, representations.device());
-        if let Some(weight) = distillation.margin_mse {
-            mse = margin_mse(&scores, &own);
-            loss += &mse * weight;
-        }
-        if let Some(weight) = distillation.kl {
-            kl = kl_divergence(&scores, &own, distillation.temperature);
-            loss += &kl * weight;
-        }
+    let Distilled { mse, kl, weighted } = distil(&candidates, &scores, own, plan)?;
+    for part in &weighted {
+        loss += part;
     }
     let values = [
         &loss,
@@ -148,6 +138,50 @@ pub fn loss(
     .map(Tensor::detach);
     let values = Tensor::f_stack(&values, 0)?;
     Ok(LossParts { loss, values })
+}
+
+/// What a teacher adds to the loss.
+struct Distilled {
+    /// MarginMSE, 0 where the plan has none.
+    mse: Tensor,
+    /// KL, 0 where the plan has none.
+    kl: Tensor,
+    /// Those that the plan has, times their weights.
+    weighted: Vec<Tensor>,
+}
+
+/// Distillation from the teacher's scores of each query's own candidates, where there are plan and scores.
+fn distil(
+    candidates: &Candidates,
+    scores: &Tensor,
+    own: &BatchTexts,
+    plan: &LossPlan,
+) -> Result<Distilled, TrainingError> {
+    let zero = || Tensor::zeros([], (Kind::Float, scores.device()));
+    let (Some(distillation), Some(teacher)) = (&plan.distillation, &own.teacher_scores) else {
+        return Ok(Distilled {
+            mse: zero(),
+            kl: zero(),
+            weighted: Vec::new(),
+        });
+    };
+    let (queries, negatives) = (own.queries.len() as i64, own.negatives.len() as i64);
+    let scores = candidates.own_columns(scores, queries, negatives)?;
+    let own = OwnCandidates::new(&own.negatives_per_query, teacher, scores.device());
+    let mse = distillation.margin_mse.map(|_| margin_mse(&scores, &own));
+    let kl = distillation
+        .kl
+        .map(|_| kl_divergence(&scores, &own, distillation.temperature));
+    let weighted = |part: &Option<Tensor>, weight: Option<f64>| Some(part.as_ref()? * weight?);
+    let parts = [
+        weighted(&mse, distillation.margin_mse),
+        weighted(&kl, distillation.kl),
+    ];
+    Ok(Distilled {
+        weighted: parts.into_iter().flatten().collect(),
+        mse: mse.unwrap_or_else(zero),
+        kl: kl.unwrap_or_else(zero),
+    })
 }
 
 fn active_dimensions(rows: &Tensor) -> Tensor {

@@ -97,7 +97,7 @@ impl Run<'_> {
         let state = self.state();
         let (attempt, step) = self.newest.get().ok_or(TrainingError::NothingSaved)?;
         let newest = self.store.at(attempt, step)?;
-        let newest = newest.ok_or(TrainingError::NothingSaved)?;
+        let newest = newest.ok_or(TrainingError::SavedGone { attempt, step })?;
         let result = selected(&self.store, &state, newest)?;
         if result.step() != self.step {
             tracing::info!(step = result.step(), "taking the best checkpoint");

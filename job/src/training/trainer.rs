@@ -7,7 +7,7 @@ use super::exchange::{StepReport, Wishes, exchange};
 use super::guard::Place;
 use super::inputs::collate;
 use super::interrupt::Interrupt;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, tell_where_it_ended};
 use super::launcher::Launcher;
 use super::loss::{FlopsWeights, INFONCE, loss};
 use super::plan::TrainingPlan;
@@ -53,6 +53,7 @@ pub fn train(
     progress.enter(splade_telemetry::Phase::Preparing);
     let mut run = Run::prepare(plan, gang, plan.surroundings.resume)?;
     if run.is_over() {
+        tell_where_it_ended(&run, progress);
         return finish(run);
     }
     let mut keeper = Keeper::open(&run, progress)?;

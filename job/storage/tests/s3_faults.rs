@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use splade_storage::{Storage, StorageError};
 use splade_test_faults::{Fault, Requests, Times};
@@ -65,6 +65,40 @@ fn a_server_without_conditional_writes_takes_no_claim() {
 }
 
 #[test]
+fn a_server_that_ignores_the_condition_takes_no_claim() {
+    let (proxy, storage) = behind_proxy("ignored-conditions");
+    let ignoring = proxy.inject(
+        Requests::of("PUT"),
+        Fault::Unconditional,
+        Times::UntilReleased,
+    );
+    let claimed = storage.put_new("claim", b"mine".to_vec());
+    let Err(StorageError::Settings(what)) = claimed else {
+        panic!("{claimed:?}");
+    };
+    assert!(what.contains("If-None-Match"), "{what}");
+    ignoring.release();
+    assert!(storage.put_new("other", b"mine".to_vec()).unwrap());
+}
+
+#[test]
+fn a_claim_that_meets_another_is_made_again_but_not_for_ever() {
+    let (proxy, storage) = behind_proxy("contended");
+    let conflict = Fault::Refuse {
+        status: 409,
+        code: "ConditionalRequestConflict",
+    };
+    let some = proxy.inject(Requests::of("PUT"), conflict, Times::Next(2));
+    assert!(storage.put_new("claim", b"mine".to_vec()).unwrap());
+    assert_eq!(some.hits(), 2);
+
+    let all = proxy.inject(Requests::of("PUT"), conflict, Times::UntilReleased);
+    let error = storage.put_new("never", b"mine".to_vec()).unwrap_err();
+    assert!(error.is_temporary(), "{error}");
+    assert_eq!(all.hits(), 5);
+}
+
+#[test]
 fn parts_that_break_go_up_again() {
     let (proxy, storage) = behind_proxy("broken-parts");
     let folder = tempfile::tempdir().unwrap();
@@ -98,13 +132,18 @@ fn parts_that_break_go_up_again() {
 fn an_upload_that_stands_still_is_noticed_long_before_its_timeout() {
     let (proxy, storage) = behind_proxy_with("still", |settings| {
         settings.part_bytes = 16 << 20;
+        settings.attempts = 1;
         settings.attempt_timeout = Duration::from_secs(300);
         settings.deadline = Duration::from_secs(600);
     });
-    proxy.inject(Requests::of("PUT"), Fault::StallUpload, Times::Next(1));
-    let began = Instant::now();
-    storage.put_bytes("a", noise(15 * MIB, 1)).unwrap();
-    assert!(began.elapsed() < Duration::from_secs(100));
+    let stall = proxy.inject(Requests::of("PUT"), Fault::StallUpload, Times::Next(1));
+    let error = storage.put_bytes("a", noise(15 * MIB, 1)).unwrap_err();
+    // The reason is that nothing moved, and not that the try took 300 s.
+    let StorageError::Unavailable { reason, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(reason.contains("throughput"), "{reason}");
+    assert_eq!(stall.hits(), 1);
 }
 
 #[test]

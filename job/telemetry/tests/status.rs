@@ -218,15 +218,6 @@ fn a_stall_is_told_and_over_with_the_next_step() {
 }
 
 #[test]
-fn a_run_without_a_limit_never_stalls() {
-    let progress = Progress::default();
-    progress.begin(training(None));
-    progress.enter(Phase::Training);
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(progress.stalled_for(), None);
-}
-
-#[test]
 fn slow_clients_hold_up_nobody_and_are_let_go() {
     let server = server(&Progress::default());
     let mut slow: Vec<TcpStream> = (0..40).map(|_| connect(&server)).collect();

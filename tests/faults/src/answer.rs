@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::http::{Message, ask, read_request};
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, Injected, Plan};
 
 /// How often a connection that stands still looks whether it is over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,7 +23,8 @@ pub(crate) fn answer(
     let Some(mut request) = read_request(&mut client)? else {
         return Ok(());
     };
-    let fault = plan.next(request.target());
+    let planned = plan.next(request.target());
+    let fault = planned.as_ref().map(Injected::fault);
     match fault {
         Some(Fault::StallUpload) => return hold(&client, is_over),
         Some(Fault::Reset) => {
@@ -39,6 +40,14 @@ pub(crate) fn answer(
     let is_head = request.first_line.starts_with("HEAD ");
     if let Some(Fault::Refuse { status, code }) = fault {
         return send_all(&mut client, refusal(status, code), is_head);
+    }
+    if let (Some(Fault::Hold), Some(planned)) = (fault, &planned) {
+        while !planned.is_over() && !is_over.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+    }
+    if fault == Some(Fault::Unconditional) {
+        request.set_header("if-none-match", None);
     }
     let mut reply = ask(server, request)?.into_message();
     match fault {

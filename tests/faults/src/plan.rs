@@ -24,6 +24,10 @@ pub enum Fault {
     StallUpload,
     /// One bit of the answer's body is another.
     Corrupt,
+    /// The server does not hear of the request's condition, as one that knows no conditional writes.
+    Unconditional,
+    /// The request waits until [`Injected::release`], and then passes as if nothing had been.
+    Hold,
 }
 
 /// How often a fault happens.
@@ -92,6 +96,14 @@ impl Injected {
     pub fn release(&self) {
         self.0.lock().unwrap().left = Some(0);
     }
+
+    pub(crate) fn fault(&self) -> Fault {
+        self.0.lock().unwrap().fault
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.lock().unwrap().left == Some(0)
+    }
 }
 
 /// All faults, the earliest first, and the requests that came.
@@ -117,8 +129,8 @@ impl Plan {
         injected
     }
 
-    /// The fault of a request that has come.
-    pub(crate) fn next(&self, target: &str) -> Option<Fault> {
+    /// What is planned for a request that has come.
+    pub(crate) fn next(&self, target: &str) -> Option<Injected> {
         self.seen.lock().unwrap().push(target.to_owned());
         let rules = self.rules.lock().unwrap();
         rules.iter().find_map(|injected| {
@@ -128,7 +140,8 @@ impl Plan {
             }
             rule.left = rule.left.map(|left| left - 1);
             rule.hits += 1;
-            Some(rule.fault)
+            drop(rule);
+            Some(injected.clone())
         })
     }
 

@@ -78,39 +78,8 @@ impl Reader<'_> {
         spec: &BenchmarkSpec,
         subject: Subject,
     ) -> PlannedBenchmark {
+        self.refuse_what_is_not_supported(at, spec);
         let (query_max_length, document_max_length) = subject.lengths;
-        let mut unsupported = |field: &str, is_set: bool, what: &str| {
-            if is_set {
-                self.refuse(
-                    format!("{at}.{field}"),
-                    format!("{what} is not supported by this version of splade-job"),
-                );
-            }
-        };
-        unsupported(
-            "methods",
-            spec.methods.contains(&Method::Semantic),
-            "Semantic",
-        );
-        unsupported("methods", spec.methods.contains(&Method::Hybrid), "Hybrid");
-        unsupported("semantic", spec.semantic.is_some(), "a dense model");
-        unsupported("compareTo", spec.compare_to.is_some(), "a comparison");
-        unsupported(
-            "dataset.format",
-            spec.dataset.format != DatasetFormat::Beir,
-            "a format other than Beir",
-        );
-        unsupported(
-            "dataset.corpusLimit",
-            spec.dataset.corpus_limit.is_some(),
-            "cutting a corpus",
-        );
-        unsupported("sparse.pruning", spec.sparse.pruning.is_some(), "pruning");
-        unsupported(
-            "engine",
-            !matches!(spec.engine, Engine::Embedded(_)),
-            "an engine other than embedded",
-        );
         let parameters = Bm25Parameters::new(spec.bm25.k1.value(), spec.bm25.b.value());
         if let Err(error) = &parameters {
             self.refuse(format!("{at}.bm25"), error.to_string());
@@ -148,6 +117,41 @@ impl Reader<'_> {
             publish: subject.published,
             wants_gpu: wants_gpu(&spec.pod.device_resource),
         }
+    }
+
+    fn refuse_what_is_not_supported(&mut self, at: &str, spec: &BenchmarkSpec) {
+        let mut unsupported = |field: &str, is_set: bool, what: &str| {
+            if is_set {
+                self.refuse(
+                    format!("{at}.{field}"),
+                    format!("{what} is not supported by this version of splade-job"),
+                );
+            }
+        };
+        unsupported(
+            "methods",
+            spec.methods.contains(&Method::Semantic),
+            "Semantic",
+        );
+        unsupported("methods", spec.methods.contains(&Method::Hybrid), "Hybrid");
+        unsupported("semantic", spec.semantic.is_some(), "a dense model");
+        unsupported("compareTo", spec.compare_to.is_some(), "a comparison");
+        unsupported(
+            "dataset.format",
+            spec.dataset.format != DatasetFormat::Beir,
+            "a format other than Beir",
+        );
+        unsupported(
+            "dataset.corpusLimit",
+            spec.dataset.corpus_limit.is_some(),
+            "cutting a corpus",
+        );
+        unsupported("sparse.pruning", spec.sparse.pruning.is_some(), "pruning");
+        unsupported(
+            "engine",
+            !matches!(spec.engine, Engine::Embedded(_)),
+            "an engine other than embedded",
+        );
     }
 }
 

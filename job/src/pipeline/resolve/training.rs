@@ -2,6 +2,7 @@
 
 use super::benchmark::{Subject, metric};
 use super::{FetchKind, PlannedBenchmark, PlannedTraining, Reader, recipe, wants_gpu};
+use crate::checkpoint::Patience;
 use crate::export::ExportPlan;
 use crate::model::StoredKind;
 use crate::training::{
@@ -156,11 +157,10 @@ impl Reader<'_> {
             checkpoints,
             storage_timeout: seconds(spec.checkpoint.storage_timeout_seconds),
             stall_timeout: seconds(spec.run_policy.stall_timeout_seconds),
-            gang_timeout: seconds(
-                spec.run_policy
-                    .stall_timeout_seconds
-                    .max(spec.checkpoint.storage_timeout_seconds),
-            ) + GANG_MARGIN,
+            gang_timeout: gang_timeout(
+                seconds(spec.run_policy.stall_timeout_seconds),
+                seconds(spec.checkpoint.storage_timeout_seconds),
+            ),
             every_steps: spec.checkpoint.every_steps.map(u64::from),
             every_minutes: spec.checkpoint.every_minutes.map(u64::from),
             keep_last: spec.checkpoint.keep_last as usize,
@@ -249,8 +249,33 @@ impl Reader<'_> {
 }
 
 /// How much longer ranks wait for one another than what they may have to wait for.
-const GANG_MARGIN: Duration = Duration::from_secs(120);
+const GANG_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long ranks wait for one another: for a stall, which the launcher is to notice first, and for rank 0 as long as
+/// its storage holds it up, because it alone can say why it ends.
+fn gang_timeout(stall: Duration, storage: Duration) -> Duration {
+    stall.max(Patience::new(storage).longest()) + GANG_MARGIN
+}
 
 fn seconds(count: u32) -> Duration {
     Duration::from_secs(u64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Else they would fail by themselves, with another exit code, before rank 0 can say that its storage is away.
+        #[test]
+        fn ranks_wait_longer_than_storage_that_hangs_holds_rank_0_up(stall in 1..100_000_u32, away in 1..100_000_u32) {
+            let request = splade_storage::S3Settings::default().deadline;
+            let known = seconds(away).max(request);
+            let waited = gang_timeout(seconds(stall), seconds(away));
+            // The last checkpoint, and then the list of old ones, which is the first that hangs.
+            prop_assert!(waited > known + request);
+            prop_assert!(waited > seconds(stall));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use bytes::Bytes;
@@ -17,23 +17,64 @@ use crate::{StorageError, Transferred};
 /// The most parts that an upload may have.
 const MOST_PARTS: u64 = 10_000;
 
+/// What became of a conditional write.
+enum Written {
+    /// The object is there now.
+    New,
+    /// There was one.
+    Exists,
+    /// Another one was being written to the same key: who of them wins is open.
+    Contended,
+}
+
 impl Bucket {
     pub(super) async fn put_bytes(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
         let key = self.location.full_key(self.key(key)?);
         self.put_whole(&key, bytes).await
     }
 
-    /// Whether the object is new: a conditional write. A server that knows none of these is an error, because a claim
-    /// that is no claim would let two runs write to one place.
+    /// Whether the object is new: a conditional write. A server that knows none of these, or takes no notice of the
+    /// condition, is an error, because a claim that is no claim would let two runs write to one place.
     pub(super) async fn put_new(&self, key: &str, bytes: Bytes) -> Result<bool, StorageError> {
         let key = self.location.full_key(self.key(key)?);
         let began = Instant::now();
-        let sent = self.put_object(&key, bytes).if_none_match("*").send().await;
+        let mut pause = self.settings.first_backoff;
+        for _ in 0..self.settings.attempts {
+            match self.put_if_absent(&key, bytes.clone()).await? {
+                Written::New => return self.prove_condition(&key, bytes).await.map(|()| true),
+                Written::Exists => return Ok(false),
+                Written::Contended => tokio::time::sleep(jittered(pause)).await,
+            }
+            pause = (pause * 2).min(self.settings.longest_backoff);
+        }
+        let reason = "409: others write to the same key again and again".to_owned();
+        Err(self.request(&key, began).unavailable(reason))
+    }
+
+    /// Makes sure that the server refuses a second conditional write to the key of one that has succeeded.
+    async fn prove_condition(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
+        match self.put_if_absent(key, bytes).await? {
+            Written::Exists | Written::Contended => Ok(()),
+            Written::New => Err(StorageError::Settings(format!(
+                "the server at {} takes no notice of If-None-Match: it has stored {} twice, so two starts of one \
+                 training could write to the same place; use a server or a version of it that knows conditional writes, \
+                 or a folder",
+                self.endpoint(),
+                self.place(key)
+            ))),
+        }
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<Written, StorageError> {
+        let began = Instant::now();
+        let sent = self.put_object(key, bytes).if_none_match("*").send().await;
         match sent {
-            Ok(_) => Ok(true),
-            // There is an object, or another one is being written to this key at this moment.
-            Err(error) if matches!(failure::status(&error), Some(409 | 412)) => Ok(false),
-            Err(error) => Err(self.failed(&key, began)(error)),
+            Ok(_) => Ok(Written::New),
+            Err(error) => match failure::status(&error) {
+                Some(412) => Ok(Written::Exists),
+                Some(409) => Ok(Written::Contended),
+                _ => Err(self.failed(key, began)(error)),
+            },
         }
     }
 
@@ -69,6 +110,11 @@ impl Bucket {
             .set_checksum_crc32(self.crc32(&bytes))
             .body(body::stream(bytes))
     }
+}
+
+/// A random part of a pause, so that those who contend for a key do not meet again.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(fastrand::f64())
 }
 
 /// A file's content, part by part, digested on its way.

@@ -35,6 +35,14 @@ impl Default for State {
     }
 }
 
+impl State {
+    /// The time without a sign of life, where that is longer than it may be.
+    fn stalled_after(&self, still: Duration) -> Option<Duration> {
+        let limit = self.stall_after?;
+        (self.report.phase.is_stepping() && still > limit).then_some(still)
+    }
+}
+
 /// A training that begins or continues.
 #[derive(Clone, Debug)]
 pub struct TrainingStart {
@@ -165,9 +173,7 @@ impl Progress {
     /// For how long no step has been done, where that is longer than it may be.
     pub fn stalled_for(&self) -> Option<Duration> {
         let state = self.state();
-        let still = state.last_sign_of_life.elapsed();
-        let limit = state.stall_after?;
-        (state.report.phase.is_stepping() && still > limit).then_some(still)
+        state.stalled_after(state.last_sign_of_life.elapsed())
     }
 
     /// When this process did its last optimizer step.
@@ -178,5 +184,41 @@ impl Progress {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every write leaves the state whole, so one that panicked elsewhere does not matter.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn training(stall_after: Option<Duration>) -> Progress {
+        let progress = Progress::default();
+        progress.begin(TrainingStart {
+            name: "small".to_owned(),
+            attempt: 1,
+            world_size: 1,
+            resumed_from: None,
+            step: 0,
+            total_steps: 10,
+            stall_after,
+        });
+        progress.enter(Phase::Training);
+        progress
+    }
+
+    #[test]
+    fn a_run_without_a_limit_never_stalls() {
+        assert_eq!(training(None).state().stalled_after(Duration::MAX), None);
+    }
+
+    #[test]
+    fn a_run_stalls_past_its_limit_and_only_where_steps_are_due() {
+        let limit = Duration::from_secs(30);
+        let progress = training(Some(limit));
+        let longer = limit + Duration::from_nanos(1);
+        assert_eq!(progress.state().stalled_after(limit), None);
+        assert_eq!(progress.state().stalled_after(longer), Some(longer));
+        progress.enter(Phase::Exporting);
+        assert_eq!(progress.state().stalled_after(Duration::MAX), None);
     }
 }
