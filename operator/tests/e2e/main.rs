@@ -15,3 +15,4 @@ mod processes;
 mod quickstart;
 mod recipe;
 mod team;
+mod traces;

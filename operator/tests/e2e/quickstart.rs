@@ -2,7 +2,8 @@
 
 use crate::cluster::{json, key, object, put_folder, repository, run, setting};
 use crate::interruptions::budgets;
-use crate::team::Team;
+use crate::team::{Team, poll};
+use crate::traces::{orphans, spans_of};
 use serde_json::Value;
 use splade_crds::SpladeBenchmark;
 use std::path::Path;
@@ -41,6 +42,14 @@ async fn from_apply_to_scores() {
         "it loads into sentence-transformers"
     );
 
+    one_trace(
+        end.attempts[0]
+            .traceparent
+            .as_deref()
+            .expect("the attempt has a trace"),
+    )
+    .await;
+
     for table in [table, team.kubectl(&["get", "spladetrainings"])] {
         let widest = table
             .lines()
@@ -51,6 +60,29 @@ async fn from_apply_to_scores() {
     }
     team.assert_tidy().await;
     team.delete("quickstart").await;
+}
+
+/// Waits until the attempt's trace is whole: from the operator's root over the launcher and the ranks to the benchmark.
+async fn one_trace(traceparent: &str) {
+    let expected = [
+        ("splade-operator", "attempt"),
+        ("splade-job", "launch"),
+        ("splade-job", "run"),
+        ("splade-job", "epoch"),
+        ("splade-job", "checkpoint"),
+        ("splade-job", "export"),
+        ("splade-job", "benchmark"),
+    ];
+    poll("the trace is whole", async || {
+        let spans = spans_of(traceparent);
+        let arrived = |one: &(&str, &str)| {
+            spans
+                .iter()
+                .any(|span| (span.service.as_str(), span.name.as_str()) == *one)
+        };
+        (expected.iter().all(arrived) && orphans(&spans).is_empty()).then_some(())
+    })
+    .await;
 }
 
 /// The model that the manifest starts from.
