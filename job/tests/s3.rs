@@ -128,7 +128,11 @@ fn past_its_limit_an_outage_ends_the_training_with_75() {
     let output = place.run(&["train"], &manifest);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(75), "{errors}");
-    for part in ["storageTimeoutSeconds", "no checkpoint could be stored", "SlowDown"] {
+    for part in [
+        "storageTimeoutSeconds",
+        "no checkpoint could be stored",
+        "SlowDown",
+    ] {
         assert!(errors.contains(part), "{part} in {errors}");
     }
 }
