@@ -94,14 +94,42 @@ fn a_server_that_ignores_conditions_is_bad_configuration() {
     assert!(errors.contains("If-None-Match"), "{errors}");
 }
 
+/// The other rank must not lose patience with the first, which alone knows why it waits.
+#[test]
+fn storage_that_hangs_ends_a_gang_with_75() {
+    let place = Place::new();
+    let manifest = place.manifest("hangs", 30);
+    let text = fs::read_to_string(&manifest).unwrap();
+    let text = text
+        .replace("devicesPerNode: 1", "devicesPerNode: 2")
+        .replace("batchSizePerDevice: 8", "batchSizePerDevice: 4");
+    fs::write(&manifest, text + "  runPolicy: {stallTimeoutSeconds: 40}\n").unwrap();
+    place.proxy.inject(
+        Requests::of("PUT").at("model.safetensors"),
+        Fault::StallUpload,
+        Times::UntilReleased,
+    );
+    let output = place.run(&["launch", "--termination-log", "message.json"], &manifest);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{errors}");
+    let message = message(&place);
+    assert_eq!(message["error"]["rank"], 0, "{message}");
+    let said = message["error"]["message"].as_str().unwrap();
+    assert!(said.contains("storageTimeoutSeconds"), "{said}");
+}
+
 #[test]
 fn a_last_checkpoint_that_has_vanished_is_told_as_that() {
     let place = Place::new();
     let manifest = place.manifest("vanished", 600);
     // It is read again when the run is over.
+    let gone = Fault::Refuse {
+        status: 404,
+        code: "NoSuchKey",
+    };
     let damaged = place.proxy.inject(
         Requests::of("GET").at("MANIFEST.json"),
-        Fault::Corrupt,
+        gone,
         Times::UntilReleased,
     );
     let output = place.run(&["train"], &manifest);

@@ -240,6 +240,7 @@ fn claim_number(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::troubled::Troubled;
     use std::collections::BTreeSet;
 
     #[test]
@@ -260,6 +261,18 @@ mod tests {
                 .collect()
         });
         assert_eq!(numbers, (1..=6).collect());
+    }
+
+    #[test]
+    fn a_start_that_others_always_precede_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, troubled) = Troubled::store(folder.path());
+        troubled.contend();
+        let begun = store.begin_attempt(1, Start::Continued);
+        let Err(CheckpointError::Contended { claims, .. }) = begun else {
+            panic!("{begun:?}");
+        };
+        assert_eq!(claims, MAX_CLAIMS);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod private;
 mod saver;
 mod snapshot;
 mod store;
+#[cfg(test)]
+mod troubled;
 
 pub use attempt::{Attempt, Companion, Start};
 pub use manifest::Manifest;

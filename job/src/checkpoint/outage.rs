@@ -51,12 +51,14 @@ impl Outage {
         }
     }
 
+    /// Says that it lasts.
     pub(super) fn warn(&self) {
         let seconds = self.since.elapsed().as_secs();
         tracing::warn!(error = %self.last, seconds, "storage is away: training goes on and the checkpoint is tried again");
     }
 
-    pub(super) fn is_over(self) {
+    /// Says that it is over.
+    pub(super) fn end(self) {
         let seconds = self.since.elapsed().as_secs();
         tracing::info!(seconds, "storage is back");
     }

@@ -306,7 +306,7 @@ impl Shared {
         tracing::info!(step, checkpoint = %place, "checkpoint");
         let mut state = self.lock();
         if let Some(outage) = state.away.take() {
-            outage.is_over();
+            outage.end();
         }
         state.newest = Some((place, step));
         state.work = Work::Tidying(Instant::now());

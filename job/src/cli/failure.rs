@@ -25,6 +25,8 @@ pub struct Failure {
     pub class: Class,
     /// It was asked for from outside: nothing went wrong.
     pub interrupted: bool,
+    /// The launcher knows of it.
+    pub(super) is_told: bool,
     message: String,
 }
 
@@ -42,6 +44,7 @@ impl Failure {
         Self {
             class,
             interrupted: false,
+            is_told: false,
             message: message.to_string(),
         }
     }
@@ -59,6 +62,14 @@ impl Failure {
     /// A fault of the program.
     pub fn software(message: impl fmt::Display) -> Self {
         Self::new(Class::Software, message)
+    }
+
+    /// The same, of which the launcher knows.
+    pub(super) fn told(self) -> Self {
+        Self {
+            is_told: true,
+            ..self
+        }
     }
 
     /// Asked from outside to leave, where there was nothing to save.
@@ -299,9 +310,8 @@ impl From<PipelineError> for Failure {
             PipelineError::Json { .. } => Class::Software,
         };
         Self {
-            class,
             interrupted,
-            message,
+            ..Self::new(class, message)
         }
     }
 }

@@ -251,7 +251,10 @@ fn run_job(
         serve_by_environment(telemetry.progress(), telemetry.rank())
             .map_err(Failure::configuration)?
     };
-    let results = run(job, phases, ranks, &interrupt, telemetry)?;
+    let gang = ranks.join(&job.trainings)?;
+    let ended = run(job, phases, (ranks, gang.as_ref()), &interrupt, telemetry);
+    // The others fail as soon as this rank leaves the gang: by then the launcher must know who was the first.
+    let results = ended.map_err(|error| rank::report(Failure::from(error)))?;
     let rows = &results.rows;
     if !rows.is_empty() {
         for row in rows {

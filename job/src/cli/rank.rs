@@ -8,9 +8,16 @@ pub(super) fn begin() -> Result<(), Failure> {
     die_with_parent().map_err(|error| Failure::new(Class::Temporary, error))
 }
 
-/// Tells the launcher, where there is one, why this rank fails. Being asked to leave is no failure.
+/// Tells the launcher why this rank fails before anything else does, and gives the failure back.
+pub(super) fn report(failure: Failure) -> Failure {
+    report_failure(&failure);
+    failure.told()
+}
+
+/// Tells the launcher, where there is one, why this rank fails, unless it has been told. Being asked to leave is no
+/// failure.
 pub fn report_failure(failure: &Failure) {
-    if failure.interrupted {
+    if failure.interrupted || failure.is_told {
         return;
     }
     if let Some(reporter) = Reporter::from_env() {

@@ -25,10 +25,10 @@ pub enum Ranks {
 
 impl Ranks {
     /// Meets the other ranks; None where there are none to meet. One gang trains all trainings of a file.
-    pub(super) fn join(
-        &self,
-        trainings: &[PlannedTraining],
-    ) -> Result<Option<Gang>, PipelineError> {
+    ///
+    /// # Errors
+    /// Ranks that do not come, or a rank without its GPU.
+    pub fn join(&self, trainings: &[PlannedTraining]) -> Result<Option<Gang>, PipelineError> {
         let (Self::One(world), Some(first)) = (self, trainings.first()) else {
             return Ok(None);
         };

@@ -158,21 +158,21 @@ pub struct ExportedModel {
     pub digest: String,
 }
 
-/// Runs the phases of every resource in turn and returns what they made; `telemetry` tells of them.
+/// Runs the phases of every resource in turn and returns what they made, with the gang that these ranks have joined;
+/// `telemetry` tells of them.
 ///
 /// # Errors
 /// The first resource that fails; what was done before stays done.
 pub fn run(
     job: &Job,
     phases: Phases,
-    ranks: &Ranks,
+    (ranks, gang): (&Ranks, Option<&Gang>),
     interrupt: &Interrupt,
     telemetry: &Telemetry,
 ) -> Result<Results, PipelineError> {
-    let gang = ranks.join(&job.trainings)?;
     let company = Company {
         ranks,
-        gang: gang.as_ref(),
+        gang,
         interrupt,
         progress: telemetry.progress(),
     };
