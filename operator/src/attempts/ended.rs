@@ -108,15 +108,15 @@ mod tests {
         }
     }
 
+    fn numbers(before: &[AttemptStatus], after: &[AttemptStatus]) -> Vec<u32> {
+        let ended = newly_ended(before, after);
+        ended.map(|attempt| attempt.number).collect()
+    }
+
     #[test]
     fn an_end_is_told_once() {
         let running = [begin(1, TRACE, at(100))];
         let over = [ended(1, AttemptCause::Application, "OOMKilled")];
-        let numbers = |before, after| -> Vec<u32> {
-            newly_ended(before, after)
-                .map(|attempt| attempt.number)
-                .collect()
-        };
         assert!(numbers(&running, &running).is_empty());
         assert_eq!(numbers(&running, &over), [1]);
         assert!(numbers(&over, &over).is_empty());
