@@ -78,7 +78,16 @@ info: build ## Say what this machine has, in a form to paste into a bug report
 
 # --- the test cluster: tests/infra/kubernetes/README.md ---
 
-.PHONY: cluster-up cluster-down lint-e2e
+.PHONY: cluster-up cluster-down demo test-e2e lint-e2e build-all
+build-all: setup-runtime
+	@cargo build --release --locked -p splade-job -p splade-operator
+
+demo: setup-e2e build-all ## Start a cluster, install the chart, and train, export and benchmark the quickstart on it
+	@scripts/demo.sh $(JOB)
+
+test-e2e: setup-e2e build-all ## Test the operator, its chart and its images end to end on a cluster of their own (root)
+	@scripts/test-e2e.sh $(JOB)
+
 cluster-up: ## Start a Kubernetes cluster on this machine, with two nodes, S3 and an OpenTelemetry collector
 	@tests/infra/kubernetes/up.sh cluster s3 collector
 
@@ -150,7 +159,7 @@ lint: setup-runtime ## rustfmt, clippy with warnings as errors, cargo deny
 	@cargo fmt --all --check
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 	@cargo clippy --release --locked -p splade-native --features cuda --tests -- --deny warnings
-	@cargo clippy --release --locked -p splade-operator --features api-server --tests -- --deny warnings
+	@cargo clippy --release --locked -p splade-operator --features api-server,e2e --tests -- --deny warnings
 	@scripts/deny.sh
 
 format: ## Format the code

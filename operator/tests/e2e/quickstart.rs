@@ -99,17 +99,19 @@ fn base_model() {
 
 /// success@1 of the sparse method, in tenths of a per cent.
 fn sparse_in(report: &Value) -> i64 {
-    let results = report["results"].as_array().expect("a report has results");
+    let results = report["report"]["results"]
+        .as_array()
+        .expect("a report has results");
     let sparse = results
         .iter()
-        .find(|one| one["method"] == "Sparse")
+        .find(|one| one["method"] == "sparse")
         .expect("the model was measured");
-    let value = &sparse["successAt1"];
-    let number = value
-        .as_f64()
-        .or_else(|| value.as_str()?.parse().ok())
-        .unwrap();
-    tenths(number * 100.0)
+    tenths(
+        sparse["metrics"]["success_at_1"]
+            .as_f64()
+            .expect("it has a success@1")
+            * 100.0,
+    )
 }
 
 fn percent(text: &str) -> i64 {
