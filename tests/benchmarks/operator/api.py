@@ -39,18 +39,22 @@ class Api:
         return http.client.HTTPSConnection(self.host, int(self.port), context=self.tls, timeout=60)
 
     def request(self, method, path, body=None, accept="application/json", content="application/json"):
-        """Asks once, and reads the answer as JSON."""
-        if not hasattr(self.connections, "own"):
-            self.connections.own = self.connect()
-        connection = self.connections.own
+        """Asks, and reads the answer as JSON. What is asked may be asked twice: an idle connection may have been closed meanwhile."""
         headers = {"Accept": accept, "Content-Type": content}
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException):
-            connection.close()
-            raise
+        question = None if body is None else json.dumps(body)
+        for is_last in (False, True):
+            if not hasattr(self.connections, "own"):
+                self.connections.own = self.connect()
+            connection = self.connections.own
+            try:
+                connection.request(method, path, question, headers)
+                answer = connection.getresponse()
+                text = answer.read()
+                break
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                if is_last:
+                    raise
         if answer.status >= 300:
             raise ApiError(method, path, answer.status, text)
         return json.loads(text)
