@@ -27,6 +27,12 @@ RUNTIME = {
 }
 
 
+def config(objects):
+    """The configuration of a manager in its chart."""
+    maps = [one["data"] for one in objects if one["kind"] == "ConfigMap" and "controller_manager_config.yaml" in one["data"]]
+    return maps[0]["controller_manager_config.yaml"]
+
+
 class Kubeflow:
     """Their charts without the Deployments: both managers run beside the API server, with their webhooks."""
 
@@ -42,24 +48,32 @@ class Kubeflow:
         self.programs = Path(output([build, "--print"]).strip())
         self.cluster = None
 
-    def start(self, cluster):
+    def install(self, cluster):
+        """Definitions, rights and webhooks, and the managers' configurations."""
         self.cluster = cluster
         self.certificate()
-        jobset = self.install("jobset", JOBSET, 9443)
-        text = self.config(jobset)
+        jobset = self.apply("jobset", JOBSET, 9443)
+        trainer = self.apply(
+            "trainer", TRAINER, 9444, "manager.config.certManagement.enable=false", "manager.config.webhook.port=9444",
+            "manager.config.health.healthProbeBindAddress=:8082", "manager.config.metrics.bindAddress=:8444",
+            f"manager.config.leaderElection.resourceNamespace={TRAINER}")
+        self.commands = [self.command("jobset", JOBSET, self.jobset_config(jobset), jobset),
+                         self.command("trainer-controller-manager", TRAINER, config(trainer), trainer)]
+
+    def jobset_config(self, objects):
+        """The chart's configuration for a process outside of the cluster."""
+        text = config(objects)
         for old, new in (("leaderElect: true", f"leaderElect: true\n  resourceNamespace: {JOBSET}"),
                          ("internalCertManagement:\n  enable: true", "internalCertManagement:\n  enable: false")):
             if old not in text:
                 raise SystemExit(f"the chart of JobSet has no {old!r} in its configuration")
             text = text.replace(old, new)
         text += f"webhook: {{port: 9443, certDir: {self.certificates}}}\nmetrics: {{bindAddress: ':8443', certDir: {self.certificates}}}\n"
-        text += "health: {healthProbeBindAddress: ':8081'}\n"
-        managers = [self.manager("jobset", JOBSET, text, jobset)]
-        trainer = self.install(
-            "trainer", TRAINER, 9444, "manager.config.certManagement.enable=false", "manager.config.webhook.port=9444",
-            "manager.config.health.healthProbeBindAddress=:8082", "manager.config.metrics.bindAddress=:8444",
-            f"manager.config.leaderElection.resourceNamespace={TRAINER}")
-        managers.append(self.manager("trainer-controller-manager", TRAINER, self.config(trainer), trainer))
+        return text + "health: {healthProbeBindAddress: ':8081'}\n"
+
+    def launch(self):
+        """Starts both managers, and waits until their webhooks answer."""
+        managers = [Manager(self.cluster, *command) for command in self.commands]
         for manager, port in zip(managers, (8081, 8082)):
             self.await_ready(manager, port)
         self.await_runtime()
@@ -74,7 +88,7 @@ class Kubeflow:
                         "-keyout", self.certificates / "tls.key", "-out", self.certificates / "tls.crt"], check=True, stderr=subprocess.DEVNULL)
         self.authority = output(["base64", "--wrap=0", self.certificates / "tls.crt"])
 
-    def install(self, chart, namespace, port, *settings):
+    def apply(self, chart, namespace, port, *settings):
         """Applies a chart whose webhooks are asked at a port of the control plane; gives all its objects."""
         self.cluster.kubectl("create", "namespace", namespace)
         release = {"jobset": "jobset", "trainer": "kubeflow-trainer"}[chart]
@@ -86,13 +100,10 @@ class Kubeflow:
         self.cluster.apply([one for one in objects if one["kind"] not in ("Deployment", "Service", "Secret", "ClusterTrainingRuntime")])
         return objects
 
-    def config(self, objects):
-        maps = [one["data"] for one in objects if one["kind"] == "ConfigMap" and "controller_manager_config.yaml" in one["data"]]
-        return maps[0]["controller_manager_config.yaml"]
-
-    def manager(self, program, namespace, config, objects):
+    def command(self, program, namespace, text, objects):
+        """What a manager is started with: its name, user, command and environment."""
         path = self.cluster.work / f"{program}.yaml"
-        path.write_text(config)
+        path.write_text(text)
         pod = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"]
         account = pod["serviceAccountName"]
         user = f"system:serviceaccount:{namespace}:{account}"
@@ -100,7 +111,7 @@ class Kubeflow:
             raise SystemExit(f"{program} runs as {user}, whose requests are not written down")
         arguments = [argument for argument in pod["containers"][0]["args"] if not argument.startswith("--config")]
         environment = {"KUBECONFIG": self.cluster.kubeconfig_of(namespace, account), "TMPDIR": self.cluster.work}
-        return Manager(self.cluster, program, user, [self.programs / "bin" / program, *arguments, f"--config={path}"], environment)
+        return program, user, [self.programs / "bin" / program, *arguments, f"--config={path}"], environment
 
     def await_ready(self, manager, port):
         until = time.monotonic() + 60

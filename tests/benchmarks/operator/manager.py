@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import threading
-import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -33,23 +31,12 @@ class Manager:
         environment = {"PATH": os.environ["PATH"], **{key: str(value) for key, value in environment.items()}}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(cluster.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-        self.highest, self.sampling = 0.0, True
-        threading.Thread(target=self.sample, daemon=True).start()
-
-    def sample(self):
-        while self.sampling:
-            try:
-                self.highest = max(self.highest, memory(self.process.pid)["rss"])
-            except (OSError, KeyError):
-                return
-            time.sleep(0.25)
 
     def check(self):
         if self.process.poll() is not None:
             raise SystemExit(f"{self.name} has ended with {self.process.returncode}: {self.log}")
 
     def stop(self):
-        self.sampling = False
         self.process.terminate()
         try:
             self.process.wait(40)

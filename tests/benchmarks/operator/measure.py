@@ -9,7 +9,7 @@ from load import PODS, Load
 from manager import cpu_seconds, memory
 
 # Until what a phase begins with has been dealt with.
-SETTLE = 20
+SETTLE = 15
 # How fast pods end.
 PODS_A_SECOND = 60
 
@@ -36,7 +36,8 @@ class Measurement:
 
     def __init__(self, cluster, side, network):
         self.cluster, self.side, self.network = cluster, side, network
-        self.managers, self.phases = side.start(cluster), []
+        side.install(cluster)
+        self.managers, self.phases = side.launch(), []
         self.control_plane = {program: cluster.process_id(program) for program in ("apiserver", "controller-manager")}
 
     def cpu(self):
@@ -46,14 +47,16 @@ class Measurement:
     def phase(self, name, work):
         """Does work and writes down what it took."""
         print(f"{self.side.name}: {name}", flush=True)
-        cpu, polls, begin = self.cpu(), self.side.polls(), time.time()
+        cpu, polls, begin, first = self.cpu(), self.side.polls(), time.time(), self.managers
         work()
+        if self.managers is not first:
+            cpu, polls = {**cpu, **{one.name: 0.0 for one in self.managers}}, {}
         end, now, asked = time.time(), self.cpu(), self.side.polls()
         for manager in self.managers:
             manager.check()
         self.phases.append(Phase(
             name, begin, end, {one: now[one] - cpu[one] for one in now},
-            {one.name: {**memory(one.process.pid), "highest": one.highest} for one in self.managers},
+            {one.name: memory(one.process.pid) for one in self.managers},
             {kind: asked[kind] - polls.get(kind, 0.0) for kind in asked}))
 
     def rest(self, name, seconds):
@@ -70,11 +73,19 @@ class Measurement:
             self.rest("settle", SETTLE)
             self.rest("all run and answer the same", seconds)
             self.network.answer("moving")
-            self.rest("all run and move", seconds / 2)
+            self.rest("all run and move", seconds / 3)
             self.network.answer("still")
+        self.phase("restart", self.restart)
         self.phase("finish", self.finish)
         self.rest("all finished", seconds)
         return load.figures()
+
+    def restart(self):
+        """Others take over: they read at once what the first have seen come."""
+        for manager in self.managers:
+            manager.stop()
+        self.managers = self.side.launch()
+        time.sleep(SETTLE / 2)
 
     def finish(self):
         pods.finish(self.cluster.api, PODS_A_SECOND)

@@ -9,6 +9,7 @@ from audit import kinds
 from load import percentile
 
 GOALS = "p99 under 2 s, under 64 MiB, nothing but watches and leases at rest"
+ALL_RUN = "all run, none answers"
 RESTS = ("all run, none answers", "all run and answer the same", "all run and move", "all finished")
 
 
@@ -38,11 +39,12 @@ class Side:
         self.name, self.managers = measurement.side.name, [one.name for one in measurement.managers]
         self.phases, self.figures, self.failures = measurement.phases, figures, failures
         self.by_name = {phase.name: phase for phase in measurement.phases}
+        names = list(self.by_name)
+        self.before_restart = names[names.index("restart") - 1]
 
-    def memory(self, which):
-        """MiB over all phases, the largest of each manager, and their sum."""
-        largest = [max(phase.memory[name][which] for phase in self.phases) for name in self.managers]
-        return " + ".join(f"{value:.1f}" for value in largest)
+    def memory(self, which, phase):
+        """MiB of each manager at the end of a phase; a peak is that of its whole life until then."""
+        return " + ".join(f"{self.by_name[phase].memory[name][which]:.1f}" for name in self.managers)
 
     def cpu(self, *names):
         return " + ".join(f"{total(self.phases, names, name):.1f}" for name in self.managers)
@@ -61,7 +63,7 @@ class Side:
         cpu = sum(phase.cpu[one] for one in self.managers) / phase.minutes
         asked = ", ".join(f"{number / phase.minutes:.0f} {kind}" for kind, number in phase.polls.items() if number)
         asked = f"; pods asked: {asked}" if asked else ""
-        return f"{parts['others']:.0f} ({parts['leases']:.0f} of leases, {parts['watches']:.0f} watches; {cpu:.2f} s CPU{asked})"
+        return f"{parts['others']:.0f} (and {parts['leases']:.0f} of leases, {parts['watches']:.0f} watches; {cpu:.2f} s CPU{asked})"
 
 
 def per_training(side, names, count):
@@ -80,8 +82,12 @@ def write(sides, count, rate):
         ("answer to the apply, s: p50 / p99 / max", *(latency(side.figures["apply"]) for side in sides)),
         ("the load's own lateness, s", *(f"{side.figures['late']:.2f}" for side in sides)),
         ("processes", *(" + ".join(side.managers) for side in sides)),
-        ("peak memory, MiB", *(side.memory("peak") for side in sides)),
-        ("of it no pages of files, MiB", *(side.memory("anonymous") for side in sides)),
+        ("memory when all run, MiB", *(side.memory("rss", ALL_RUN) for side in sides)),
+        ("of it no pages of files, MiB", *(side.memory("anonymous", ALL_RUN) for side in sides)),
+        ("peak memory until the restart, MiB", *(side.memory("peak", side.before_restart) for side in sides)),
+        ("memory after a restart, MiB", *(side.memory("rss", "restart") for side in sides)),
+        ("peak memory of the restart, MiB", *(side.memory("peak", "restart") for side in sides)),
+        ("peak memory of all of it, MiB", *(side.memory("peak", "all finished") for side in sides)),
         ("CPU, s: apply and start", *(side.cpu("apply", "start") for side in sides)),
         ("CPU, s: finish", *(side.cpu("finish") for side in sides)),
         *((f"CPU of {program}, s: apply and start", *(f"{total(side.phases, ('apply', 'start'), program):.1f}" for side in sides))

@@ -22,12 +22,17 @@ class Splade:
     def __init__(self, program):
         self.program, self.cluster = program, None
 
-    def start(self, cluster):
+    def install(self, cluster):
+        """Definitions and rights."""
         self.cluster = cluster
         cluster.kubectl("create", "namespace", HOME)
         objects = cluster.chart(ACCOUNT, ROOT / "charts/splade-operator", HOME)
         runs_here = {"CustomResourceDefinition", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
         cluster.apply([one for one in objects if one["kind"] in runs_here])
+
+    def launch(self):
+        """Starts the operator, and waits until it leads."""
+        cluster = self.cluster
         environment = {"KUBECONFIG": cluster.kubeconfig_of(HOME, ACCOUNT), "POD_NAMESPACE": HOME, "RUST_LOG": "info"}
         command = [self.program, "run", "--job-image=localhost/none:1", f"--http-address={HTTP}"]
         managers = [Manager(cluster, self.name, self.users[0], command, environment)]
