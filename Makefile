@@ -100,7 +100,7 @@ lint-e2e: ## Check the shell scripts and the Dockerfiles
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
-.PHONY: test test-quick test-api-server test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
+.PHONY: test test-quick test-api-server test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards bench-operator lint format clean
 test: setup lint ## Set up, lint and run every test
 	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace $(FEATURES)
 
@@ -140,7 +140,7 @@ check-cuda-build: setup-runtime
 	@scripts/check-cuda.sh $(CARGO_TARGET_DIR)/check-cuda/splade-job
 	@scripts/check-image-libraries.py dockerfiles/job.Dockerfile $(CARGO_TARGET_DIR)/check-cuda/splade-job $(LIBTORCH)/lib
 
-bench: bench-head bench-train bench-gang bench-shards ## Measure everything on this machine: an hour on 2 cores
+bench: bench-head bench-train bench-gang bench-shards bench-operator ## Measure everything on this machine: an hour and a half on 2 cores
 
 bench-train: setup build ## Measure training against sentence-transformers: a small model, then the headline architecture
 	@$(SPLADE_PYTHON) tests/benchmarks/training.py --job $(JOB)
@@ -151,6 +151,10 @@ bench-gang: build ## Measure two ranks against one, what checkpoints cost, and t
 
 bench-shards: build ## Measure the making of token shards from 4.84 million triplets
 	@python3 tests/benchmarks/shards.py --job $(JOB)
+
+bench-operator: ## Measure the operator with 1,000 trainings, and Kubeflow Trainer beside it (needs make setup-e2e and Go)
+	@cargo build --release --locked -p splade-operator
+	@python3 tests/benchmarks/operator --operator $(CARGO_TARGET_DIR)/release/splade-operator
 
 bench-head: setup-runtime ## Measure the SPLADE pool at the size of the headline model
 	@cargo run --quiet --release --locked -p splade-native --example head
