@@ -49,9 +49,12 @@ env: ## Print the environment of these commands, with splade-job on the PATH, fo
 	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON SPLADE_TOOLS; do \
 		printf 'export %s=%q\n' "$$name" "$${!name}"; done
 
-.PHONY: build
+.PHONY: build build-operator
 build: setup-runtime ## Build splade-job
 	@cargo build --release --locked -p splade-job $(FEATURES)
+
+build-operator: setup-runtime ## Build splade-operator
+	@cargo build --release --locked -p splade-operator
 
 # --- the job ---
 
@@ -78,14 +81,11 @@ info: build ## Say what this machine has, in a form to paste into a bug report
 
 # --- the test cluster: tests/infra/kubernetes/README.md ---
 
-.PHONY: cluster-up cluster-down demo test-e2e lint-e2e build-all
-build-all: setup-runtime
-	@cargo build --release --locked -p splade-job -p splade-operator
-
-demo: setup-e2e build-all ## Start a cluster, install the chart, and train, export and benchmark the quickstart on it
+.PHONY: cluster-up cluster-down demo test-e2e lint-e2e
+demo: setup-e2e build build-operator ## Start a cluster, install the chart, and train, export and benchmark the quickstart on it
 	@scripts/demo.sh $(JOB)
 
-test-e2e: setup-e2e build-all ## Test the operator, its chart and its images end to end on a cluster of their own (root)
+test-e2e: setup-e2e build build-operator ## Test the operator, its chart and its images end to end on a cluster of their own (root)
 	@scripts/test-e2e.sh $(JOB)
 
 cluster-up: ## Start a Kubernetes cluster on this machine, with two nodes, S3 and an OpenTelemetry collector
