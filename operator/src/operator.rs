@@ -9,7 +9,7 @@ use crate::progress::{PollTiming, Reports};
 use crate::server::{Pulse, Routes};
 use crate::settings::Settings;
 use kube::client::ClientBuilder;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::{Client, Config};
 use splade_telemetry::{Roots, StatusError, serve_with};
 use std::net::SocketAddr;
@@ -126,7 +126,7 @@ impl Operator {
             instance: Some(self.candidate.identity.clone()),
         };
         Context {
-            recorder: Recorder::new(client.clone(), reporter),
+            reporter,
             client,
             calls,
             cluster,

@@ -5,6 +5,7 @@ mod common;
 
 use common::life::running;
 use common::world::World;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use splade_crds::ConditionType;
 use splade_operator::training::Polled;
@@ -134,8 +135,8 @@ fn an_attempt_that_did_not_come_as_far_as_the_one_before_changes_nothing() {
     assert_eq!((progress.attempt, progress.step), (1, 480));
 }
 
-#[test]
-fn the_last_step_is_noted_when_news_of_the_pods_come_after_news_of_the_job() {
+/// A training that is done, as it shows before news of its pods come; and those pods.
+fn done_unseen() -> (World, Vec<Pod>) {
     let mut world = running(json!({"export": null, "benchmarks": null}));
     world.progress = report(490, "2026-11-01T00:00:01Z");
     world.go();
@@ -144,6 +145,24 @@ fn the_last_step_is_noted_when_news_of_the_pods_come_after_news_of_the_job() {
     world.finish("tiny-a1", 0, done);
     world.settle(true);
     let ended = std::mem::replace(&mut world.pods, running);
+    world.reconcile();
+    (world, ended)
+}
+
+#[test]
+fn news_of_the_pods_that_come_after_news_of_the_job_are_waited_for() {
+    let (mut world, ended) = done_unseen();
+    assert!(!world.holds(ConditionType::Succeeded));
+    world.pods = ended;
+    world.reconcile();
+    assert!(world.holds(ConditionType::Succeeded));
+    assert_eq!(world.status().progress.unwrap().step, 500);
+}
+
+#[test]
+fn they_are_not_waited_for_long_and_noted_when_they_come() {
+    let (mut world, ended) = done_unseen();
+    world.advance(10);
     world.reconcile();
     assert!(world.holds(ConditionType::Succeeded));
     assert_eq!(world.status().progress.unwrap().step, 490);

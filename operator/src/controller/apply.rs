@@ -11,7 +11,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod, Service};
 use kube::api::{DeleteParams, PostParams, Preconditions, PropagationPolicy};
 use kube::core::{ApiResource, DynamicObject};
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -241,7 +241,9 @@ impl<'a> Apply<'a> {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let published = self.context.recorder.publish(&event, &self.owner);
+        // One for each event: it would count those of a reason as one, with the text of the first, and keep them all.
+        let recorder = Recorder::new(self.context.client.clone(), self.context.reporter.clone());
+        let published = recorder.publish(&event, &self.owner);
         if let Err(error) = self
             .context
             .calls

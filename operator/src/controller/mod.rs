@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::progress::Reports;
 use crate::settings::Settings;
 use kube::Client;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::Reporter;
 use splade_telemetry::Roots;
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ pub struct Context {
     pub cluster: Cluster,
     /// Whether this process may write.
     pub leadership: Leadership,
-    /// Publishes Events.
-    pub recorder: Recorder,
+    /// In whose name Events are published.
+    pub reporter: Reporter,
     /// Counts what happens.
     pub metrics: Arc<Metrics>,
     /// What running trainings answer.

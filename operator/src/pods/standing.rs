@@ -24,7 +24,7 @@ pub enum Standing {
     Succeeded(Box<Option<TerminationMessage>>),
     /// It has ended without success.
     Failed(Failure),
-    /// Its Job has failed, but its pods do not show why yet.
+    /// Its Job has ended, but its pods do not show yet what they said, or why.
     Unclear,
 }
 
@@ -45,8 +45,11 @@ impl Standing {
     /// How an attempt stands, by its record and by what the cluster shows.
     pub fn of(gang: &Gang<'_>, record: &AttemptStatus, now: Timestamp) -> Self {
         if has_succeeded(gang) {
-            let mut pods = gang.pods.iter();
-            return Self::Succeeded(Box::new(pods.find_map(|pod| pod.message())));
+            let message = gang.pods.iter().find_map(|pod| pod.message());
+            if message.is_none() && awaits_last_words(gang, now) {
+                return Self::Unclear;
+            }
+            return Self::Succeeded(Box::new(message));
         }
         if let Some(failure) = job_gone(gang, record) {
             return Self::Failed(failure);
@@ -75,6 +78,18 @@ fn has_succeeded(gang: &Gang<'_>) -> bool {
     let all = usize::try_from(gang.size).unwrap_or(usize::MAX);
     gang.holds(&["Complete", "SuccessCriteriaMet"]).is_some()
         || (gang.job.is_some() && gang.places(|pod| pod.phase() == "Succeeded") >= all)
+}
+
+/// The news that the Job is done came before those of its pods, which bring what they said at their end.
+fn awaits_last_words(gang: &Gang<'_>, now: Timestamp) -> bool {
+    let done = gang.holds(&["Complete", "SuccessCriteriaMet"]);
+    let since = done.and_then(|condition| condition.last_transition_time.as_ref());
+    let recent = since.is_some_and(|since| time::seconds_apart(since.0, now) < NEWS_SECONDS);
+    recent
+        && gang
+            .pods
+            .iter()
+            .any(|pod| !matches!(pod.phase(), "Succeeded" | "Failed"))
 }
 
 /// The Job has been seen and is gone, is going, or is another one.

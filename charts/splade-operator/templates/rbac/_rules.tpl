@@ -6,8 +6,8 @@
   verbs: [get, list, watch, delete]
 - apiGroups: [neuralsparse.dev]
   resources: [spladebenchmarks]
-  # Created for spec.benchmarks.
-  verbs: [get, list, watch, create]
+  # Created for spec.benchmarks, deleted when ttlSecondsAfterFinished is over.
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [neuralsparse.dev]
   resources: [spladetrainings/status, spladebenchmarks/status]
   verbs: [update, patch]
