@@ -118,6 +118,7 @@ test-api-server: ## Test the operator against a real etcd, kube-apiserver and co
 		cargo test --release --locked -p splade-operator --features api-server --test api_server
 
 test-chart: ## Test the Helm chart: lint, every setting, schemas of Kubernetes, rights, dashboard (needs Go; starts no cluster)
+	@scripts/setup-references.sh
 	@tests/chart/run.sh
 
 chart: ## Write what is made from the API types and the chart's values: crds/yaml, docs/manifest.md, files of the chart

@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 packages=(runc containernetworking-plugins iptables nftables conntrack iproute2 socat busybox-static jq openssl curl
-    buildah mmdebstrap binutils gcc libc6-dev shellcheck)
+    buildah mmdebstrap binutils gcc libc6-dev)
 absent=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || absent+=("$package")

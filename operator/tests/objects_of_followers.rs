@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::manifest::{benchmark, merge, training};
+use common::manifest::{benchmark, training};
+use common::merge::merge;
 use common::objects::{env, job, json_of, labels, pod, settings};
 use common::{TRACE, start};
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! Manifests.
 
+use super::merge::merge;
 use serde_json::{Value, json};
 use splade_crds::{SpladeBenchmark, SpladeTraining};
 
@@ -38,20 +39,4 @@ pub fn benchmark(changes: Value) -> SpladeBenchmark {
         "spec": spec,
     }))
     .unwrap()
-}
-
-/// Merges objects; null removes.
-pub fn merge(into: &mut Value, changes: Value) {
-    match (into, changes) {
-        (Value::Object(into), Value::Object(changes)) => {
-            for (key, value) in changes {
-                if value.is_null() {
-                    into.remove(&key);
-                } else {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (into, changes) => *into = changes,
-    }
 }

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod faults;
 pub mod life;
 pub mod manifest;
+pub mod merge;
 pub mod objects;
 pub mod pods;
 pub mod row;

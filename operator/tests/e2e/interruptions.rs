@@ -1,8 +1,9 @@
 //! What interrupts a training and takes nothing from it: it continues from its newest checkpoint, and ends with the
 //! weights of a run that nothing has disturbed, byte for byte.
 
+use crate::merge::merge;
 use crate::processes::{signal_one_rank, signal_ranks};
-use crate::recipe::{Recipe, merge};
+use crate::recipe::Recipe;
 use crate::team::{Team, is, says};
 use kube::ResourceExt;
 use rustix::process::Signal;

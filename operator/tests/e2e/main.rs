@@ -9,6 +9,8 @@ mod cluster;
 mod failures;
 mod interruptions;
 mod life;
+#[path = "../common/merge.rs"]
+mod merge;
 mod nodes;
 mod operator;
 mod processes;

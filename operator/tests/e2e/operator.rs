@@ -33,6 +33,8 @@ pub async fn kill() -> usize {
                 &pod.name_any(),
                 "--wait=false",
                 "--grace-period=1",
+                // It may have gone since the list was made.
+                "--ignore-not-found",
             ],
         );
     }

@@ -2,7 +2,8 @@
 
 use crate::cluster::{must, run};
 use crate::interruptions::{budgets, undisturbed};
-use crate::recipe::{Recipe, merge};
+use crate::merge::merge;
+use crate::recipe::Recipe;
 use crate::team::{Team, is, says};
 use serde_json::json;
 

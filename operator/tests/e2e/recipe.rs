@@ -1,6 +1,7 @@
 //! Trainings small enough for a test: two layers, two ranks, steps of some 20 ms.
 
-use crate::cluster::{put, put_folder, repository, run, setting};
+use crate::cluster::{put_folder, repository, run, setting};
+use crate::merge::merge;
 use serde_json::{Value, json};
 use std::sync::Once;
 
@@ -62,7 +63,6 @@ pub fn prepare() {
         ];
         run(&setting("SPLADE_E2E_JOB"), &arguments, "").unwrap();
         put_folder(&model, "e2e/model");
-        put("e2e/empty.jsonl", b"");
     });
 }
 
@@ -126,20 +126,4 @@ pub fn training(prefix: &str, name: &str, changes: Value) -> Value {
         "metadata": {"name": name},
         "spec": spec,
     })
-}
-
-/// Merges objects; null removes.
-pub fn merge(into: &mut Value, changes: Value) {
-    match (into, changes) {
-        (Value::Object(into), Value::Object(changes)) => {
-            for (key, value) in changes {
-                if value.is_null() {
-                    into.remove(&key);
-                } else {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (into, changes) => *into = changes,
-    }
 }
