@@ -49,9 +49,12 @@ env: ## Print the environment of these commands, with splade-job on the PATH, fo
 	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON SPLADE_TOOLS; do \
 		printf 'export %s=%q\n' "$$name" "$${!name}"; done
 
-.PHONY: build
+.PHONY: build build-operator
 build: setup-runtime ## Build splade-job
 	@cargo build --release --locked -p splade-job $(FEATURES)
+
+build-operator: ## Build splade-operator, which needs no libtorch
+	@cargo build --release --locked -p splade-operator
 
 # --- the job ---
 
