@@ -137,6 +137,7 @@ pub fn check_place(target: &Path) -> Result<(), ExportError> {
 
 /// Where an export is written before it is renamed.
 struct Beside<'a> {
+    target: &'a Path,
     parent: &'a Path,
     /// What names of folders there begin with.
     prefix: String,
@@ -151,6 +152,7 @@ impl<'a> Beside<'a> {
         fs::create_dir_all(parent).map_err(ExportError::no_place(target))?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
+            target,
             parent,
             prefix: format!(".export-{name}-"),
         })
@@ -160,7 +162,7 @@ impl<'a> Beside<'a> {
         tempfile::Builder::new()
             .prefix(&self.prefix)
             .tempdir_in(self.parent)
-            .map_err(ExportError::no_place(self.parent))
+            .map_err(ExportError::no_place(self.target))
     }
 
     /// Removes what an export that was killed left behind.
