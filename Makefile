@@ -81,7 +81,13 @@ info: build ## Say what this machine has, in a form to paste into a bug report
 
 # --- the test cluster: tests/infra/kubernetes/README.md ---
 
-.PHONY: cluster-up cluster-down lint-e2e
+.PHONY: cluster-up cluster-down demo test-e2e lint-e2e
+demo: setup-e2e build build-operator ## Start a cluster, install the chart, and train, export and benchmark the quickstart on it
+	@scripts/demo.sh $(JOB)
+
+test-e2e: setup-e2e build build-operator ## Test the operator, its chart and its images end to end on a cluster of their own (root)
+	@scripts/test-e2e.sh $(JOB)
+
 cluster-up: ## Start a Kubernetes cluster on this machine, with two nodes, S3 and an OpenTelemetry collector
 	@tests/infra/kubernetes/up.sh cluster s3 collector
 
@@ -94,7 +100,7 @@ lint-e2e: ## Check the shell scripts and the Dockerfiles
 # --- quality ---
 # Tests run side by side: one libtorch thread each keeps them from waiting for one another.
 
-.PHONY: test test-quick test-api-server test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards lint format clean
+.PHONY: test test-quick test-api-server test-chart test-data chart check-cuda bench bench-head bench-train bench-gang bench-shards bench-operator lint format clean
 test: setup lint ## Set up, lint and run every test
 	@OMP_NUM_THREADS=1 cargo test --release --locked --workspace $(FEATURES)
 
@@ -134,7 +140,7 @@ check-cuda-build: setup-runtime
 	@scripts/check-cuda.sh $(CARGO_TARGET_DIR)/check-cuda/splade-job
 	@scripts/check-image-libraries.py dockerfiles/job.Dockerfile $(CARGO_TARGET_DIR)/check-cuda/splade-job $(LIBTORCH)/lib
 
-bench: bench-head bench-train bench-gang bench-shards ## Measure everything on this machine: an hour on 2 cores
+bench: bench-head bench-train bench-gang bench-shards bench-operator ## Measure everything on this machine: an hour and a half on 2 cores
 
 bench-train: setup build ## Measure training against sentence-transformers: a small model, then the headline architecture
 	@$(SPLADE_PYTHON) tests/benchmarks/training.py --job $(JOB)
@@ -146,6 +152,10 @@ bench-gang: build ## Measure two ranks against one, what checkpoints cost, and t
 bench-shards: build ## Measure the making of token shards from 4.84 million triplets
 	@python3 tests/benchmarks/shards.py --job $(JOB)
 
+bench-operator: ## Measure the operator with 1,000 trainings, and Kubeflow Trainer beside it (needs make setup-e2e and Go)
+	@cargo build --release --locked -p splade-operator
+	@python3 tests/benchmarks/operator --operator $(CARGO_TARGET_DIR)/release/splade-operator
+
 bench-head: setup-runtime ## Measure the SPLADE pool at the size of the headline model
 	@cargo run --quiet --release --locked -p splade-native --example head
 
@@ -153,7 +163,7 @@ lint: setup-runtime ## rustfmt, clippy with warnings as errors, cargo deny
 	@cargo fmt --all --check
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 	@cargo clippy --release --locked -p splade-native --features cuda --tests -- --deny warnings
-	@cargo clippy --release --locked -p splade-operator --features api-server --tests -- --deny warnings
+	@cargo clippy --release --locked -p splade-operator --features api-server,e2e --tests -- --deny warnings
 	@scripts/deny.sh
 
 format: ## Format the code

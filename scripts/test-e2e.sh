@@ -2,6 +2,8 @@
 # Runs the end-to-end tests on a cluster of their own: starts it, installs the chart with this clone's images, tests, and ends it.
 #
 #   test-e2e.sh JOB [NAME...]    JOB: the splade-job of this machine; NAME: only the tests whose names contain one of these
+#
+# SPLADE_E2E_KEEP=1 keeps the cluster, for a second run and for looking around.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 job=$1
@@ -25,6 +27,10 @@ telemetry: {otlpEndpoint: "http://10.77.0.1:4317"}
 YAML
 helm upgrade --install splade-operator charts/splade-operator --namespace splade-system --create-namespace \
     --values "$values" --wait --timeout 120s >/dev/null
+# A cluster that was kept has an operator of an older image under the same tag.
+kubectl --namespace splade-system rollout restart deployment/splade-operator >/dev/null
+kubectl --namespace splade-system rollout status deployment/splade-operator --timeout=120s >/dev/null
+export RUST_BACKTRACE=0
 
 export SPLADE_E2E_JOB=$job SPLADE_E2E_VALUES=$values SPLADE_E2E_TELEMETRY=$run/telemetry.jsonl
 export SPLADE_E2E_S3=http://127.0.0.1:$SPLADE_CLUSTER_S3_PORT SPLADE_E2E_S3_OF_PODS=http://10.77.0.1:9000

@@ -98,7 +98,10 @@ fn the_job_runs_all_pods_once_and_fails_as_a_whole() {
         spec["podFailurePolicy"]["rules"],
         json!([
             {"action": "FailJob", "onExitCodes": {
-                "containerName": "job", "operator": "In", "values": [64, 65, 66, 70, 75, 78]
+                "containerName": "job", "operator": "In", "values": [75]
+            }},
+            {"action": "FailJob", "onExitCodes": {
+                "containerName": "job", "operator": "In", "values": [64, 65, 66, 70, 78]
             }},
             {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         ])

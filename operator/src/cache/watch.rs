@@ -20,6 +20,10 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
 
+/// Objects in one answer to a list. They are in memory as a whole until each has been pruned, and a start lists four
+/// kinds at once: with the usual 500 it would take more memory than everything that is kept.
+const PAGE: u32 = 50;
+
 /// Where the operator works.
 #[derive(Clone)]
 pub struct Scope {
@@ -81,8 +85,8 @@ pub fn follow(
     cluster: &Cluster,
     writers: Writers,
 ) -> impl Future<Output = ()> + use<> {
-    let ours = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
-    let all = Config::default();
+    let all = Config::default().page_size(PAGE);
+    let ours = all.clone().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let trainings = follow_trainings(
         scope.watch("spladetrainings", &all, prune::resource),
         writers.trainings,

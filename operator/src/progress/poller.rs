@@ -10,12 +10,13 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::HashSet;
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Questions at once.
-const AT_ONCE: usize = 32;
+/// Questions at once: a thousand pods that do not answer hold up nobody for longer than the usual interval.
+const AT_ONCE: usize = 256;
 
 /// When trainings are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +48,15 @@ pub async fn poll(context: &Context, timing: PollTiming) {
             .map(|target| target.training.clone())
             .collect();
         context.reports.keep(&running);
-        futures::stream::iter(targets)
-            .for_each_concurrent(AT_ONCE, |target| question(context, target, timing.limit))
-            .await;
+        round(targets, |target| question(context, target, timing.limit)).await;
     }
+}
+
+/// Puts a question to everybody, to a bounded number at a time.
+async fn round<T, F: Future<Output = ()>>(targets: Vec<T>, question: impl Fn(T) -> F) {
+    futures::stream::iter(targets)
+        .for_each_concurrent(AT_ONCE, question)
+        .await;
 }
 
 async fn question(context: &Context, target: Target, limit: Duration) {
@@ -90,4 +96,17 @@ fn target(training: &Key, pod: &Pod) -> Option<Target> {
         attempt: view.attempt()?,
         address: SocketAddr::new(address, u16::try_from(STATUS_PORT).ok()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_silent_pods_hold_up_nobody_for_longer_than_an_interval() {
+        let begin = Instant::now();
+        round((0..1_000).collect(), |_| sleep(Duration::from_secs(2))).await;
+        assert!(begin.elapsed() <= Duration::from_secs(10));
+    }
 }

@@ -12,6 +12,7 @@ mod life;
 mod nodes;
 mod operator;
 mod processes;
+mod queue;
 mod quickstart;
 mod recipe;
 mod team;

@@ -87,7 +87,8 @@ remains() {
     ip netns list | grep "^$name-"
     grep " $run/" /proc/mounts
     find /sys/fs/cgroup -maxdepth 2 -name "$name-*"
-    # The pattern comes by a pipe, so that grep's own command line does not have it.
+    # The pattern comes by a pipe, so that grep's own command line does not have it; the rest are files.
+    # shellcheck disable=SC2062
     echo "$run/" | grep -lsaF -f - /proc/[0-9]*/cmdline
 }
 nothing_remains() {
