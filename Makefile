@@ -53,7 +53,7 @@ env: ## Print the environment of these commands, with splade-job on the PATH, fo
 build: setup-runtime ## Build splade-job
 	@cargo build --release --locked -p splade-job $(FEATURES)
 
-build-operator: setup-runtime ## Build splade-operator
+build-operator: ## Build splade-operator, which needs no libtorch
 	@cargo build --release --locked -p splade-operator
 
 # --- the job ---

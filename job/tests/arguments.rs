@@ -72,6 +72,13 @@ fn files_in_the_place_of_folders_are_not_worth_a_second_try() {
     fs::write(workspace.path().join("file"), "x").unwrap();
     fails(&workspace, "encode --model file -i file", 66, "file");
     fails(&workspace, "run -f data", 66, "data");
+    fails(
+        &workspace,
+        "benchmark --model model --data nope",
+        66,
+        "nope",
+    );
+    fails(&workspace, "benchmark", 64, "-f FILE");
 }
 
 #[test]

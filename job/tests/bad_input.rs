@@ -74,6 +74,48 @@ fn triplets() {
 }
 
 #[test]
+fn what_all_phases_need_is_looked_at_before_the_first_step() {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path().join("mine")).unwrap();
+    fs::write(workspace.path().join("mine/notes.txt"), "mine").unwrap();
+    let add = |lines: &str| train(&workspace, |text| text + lines);
+    let replace = |from: &str, to: &str| {
+        train(&workspace, |text| {
+            assert!(text.contains(from), "{from} in {text}");
+            text.replace(from, to)
+        })
+    };
+    let benchmark = |dataset: &str| {
+        add(&format!(
+            "  benchmarks: [{{name: heldout, dataset: {{name: quickstart, {dataset}}}, methods: [BM25]}}]\n"
+        ))
+    };
+    benchmark("uri: nowhere").fails(
+        66,
+        &[
+            "SpladeTraining small, spec.benchmarks[0].dataset.uri",
+            "nowhere",
+        ],
+    );
+    benchmark("uri: data, split: tst").fails(
+        66,
+        &["spec.benchmarks[0].dataset.split", "\"tst\"", "there is: "],
+    );
+    add("  evaluation: {everySteps: 2, dataset: {name: quickstart, uri: nowhere}}\n")
+        .fails(66, &["spec.evaluation.dataset.uri", "nowhere"]);
+    replace("base: model", "base: nomodel")
+        .fails(66, &["spec.model.base", "there is no folder nomodel"]);
+    replace("runs/small/export", "mine").fails(78, &["spec.export.uri", "no earlier export"]);
+    for impossible in ["/proc/x", "/etc/passwd/x"] {
+        replace("runs/small/export", impossible).fails(78, &["spec.export.uri", impossible]);
+        replace("runs/small/checkpoints", impossible)
+            .fails(78, &["spec.checkpoint.uri", impossible]);
+    }
+    let attempt = workspace.path().join("runs/small/checkpoints/attempt-0001");
+    assert!(!attempt.exists(), "nothing was trained");
+}
+
+#[test]
 fn teacher_scores_must_be_there_to_distil() {
     let workspace = Workspace::new();
     train(&workspace, |text| {

@@ -59,3 +59,14 @@ fn it_tells_what_this_machine_has() {
         "{text}"
     );
 }
+
+#[test]
+fn a_misspelt_level_is_said_and_silences_nothing() {
+    let output = Command::new(env!("CARGO_BIN_EXE_splade-job"))
+        .arg("info")
+        .env("RUST_LOG", "inof")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("RUST_LOG=inof"), "{errors}");
+}

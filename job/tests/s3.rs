@@ -212,4 +212,17 @@ spec:
         place.keys("cloud/checkpoints/attempt-0002").is_empty(),
         "nothing was trained again"
     );
+    // The bucket is emptied, and this machine still has the copy of the export.
+    let storage = place.storage("cloud/export");
+    let keys = place.keys("cloud/export/");
+    let keys: Vec<&str> = keys
+        .iter()
+        .map(|key| key.trim_start_matches("cloud/export/"))
+        .collect();
+    storage.delete(&keys).unwrap();
+    let log = place.succeed(&["run"], &manifest);
+    for part in ["the export is there already", "is done already"] {
+        assert!(!log.contains(part), "{part} in {log}");
+    }
+    assert!(!place.keys("cloud/export/MANIFEST.json").is_empty());
 }

@@ -376,7 +376,13 @@ fn a_run_answers_while_it_trains() {
     }
     assert!(progress["measures"]["infonce"].as_f64().unwrap() > 0.0);
     assert!(progress["activeDimensions"]["document"].as_f64().unwrap() > 0.0);
-    assert!(get("/metrics").contains("\nsplade_job_steps_total "));
+    let metrics = get("/metrics");
+    assert!(metrics.contains("\nsplade_job_steps_total "), "{metrics}");
+    assert!(metrics.contains("measure=\"infonce\""), "{metrics}");
+    for without_distillation in ["kl", "margin_mse"] {
+        let measure = format!("measure=\"{without_distillation}\"");
+        assert!(!metrics.contains(&measure), "{metrics}");
+    }
     assert_eq!(get("/healthz"), "ok\n");
     job.kill().unwrap();
     job.wait().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::exit::{End, ExitClass};
 use crate::gang::Gang;
-use crate::report::RankReport;
+use crate::report::{RankError, RankReport};
 use crate::text::cut;
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGABRT, SIGKILL, SIGTERM};
@@ -125,10 +125,9 @@ impl Failure {
     pub(crate) fn of_rank(gang: &Gang, rank_end: &RankEnd, report: Option<&RankReport>) -> Self {
         let rank = gang.rank(rank_end.local);
         let error = report.and_then(|report| report.error.as_ref());
-        let class = match error {
-            // Told to leave while it was failing, it leaves as it was told; what it reported before is the truth.
-            Some(error) if rank_end.end.is_leave() => error.class,
-            _ => rank_end.end.class(rank_end.out_of_memory),
+        let class = match truth(rank_end, report) {
+            Some(error) => error.class,
+            None => rank_end.end.class(rank_end.out_of_memory),
         };
         let evidence = match (rank_end.end, class) {
             (End::Signal(signal), _) if signal != SIGABRT && signal != SIGTERM => Evidence::Taken,
@@ -179,12 +178,20 @@ pub(crate) struct RankEnd {
     pub(crate) last_line: String,
 }
 
+/// What a rank that was told to leave while it was failing has reported before: it leaves as it was told, and says so last,
+/// but that is the truth.
+fn truth<'a>(rank_end: &RankEnd, report: Option<&'a RankReport>) -> Option<&'a RankError> {
+    report?.error.as_ref().filter(|_| rank_end.end.is_leave())
+}
+
 fn describe(gang: &Gang, rank_end: &RankEnd, report: Option<&RankReport>) -> String {
+    let truth = truth(rank_end, report);
+    let end = truth.map_or(rank_end.end, |error| End::Code(error.class.code().into()));
     let mut text = format!("rank {}", gang.rank(rank_end.local));
     if gang.shape.nodes > 1 {
         text += &format!(" on node {}", gang.node_rank);
     }
-    text += &format!(" {}", rank_end.end);
+    text += &format!(" {end}");
     match report {
         Some(report) => text += &format!(" at {}", step_of(report)),
         None => text += " before it reported anything",
@@ -203,10 +210,15 @@ fn describe(gang: &Gang, rank_end: &RankEnd, report: Option<&RankReport>) -> Str
     let last = cut(&rank_end.last_line, MAX_LAST_LINE_BYTES);
     // A rank prints its error last, which needs no second mention.
     let says_more = error.is_none_or(|error| !rank_end.last_line.contains(&error.message));
-    if !last.is_empty() && says_more {
+    if !last.is_empty() && says_more && truth.is_none() && !is_progress(&last) {
         text += &format!("; its last output: {last}");
     }
     text
+}
+
+/// Whether a line of the log only tells how far the rank was, which is no reason to end.
+fn is_progress(line: &str) -> bool {
+    line.starts_with('{') && line.contains(r#""level":"INFO""#)
 }
 
 /// `step 120 of 1000`, or `step 120` where the total is not known.
@@ -221,7 +233,7 @@ pub(crate) fn step_of(report: &RankReport) -> String {
 mod tests {
     use super::*;
     use crate::gang::Shape;
-    use crate::report::{Phase, RankError};
+    use crate::report::Phase;
     use signal_hook::consts::SIGSEGV;
 
     fn gang(nodes: u32) -> Gang {
@@ -329,9 +341,41 @@ mod tests {
     #[test]
     fn a_rank_told_to_leave_while_it_fails_keeps_the_class_of_its_failure() {
         for end in [End::Code(75), End::Signal(SIGTERM)] {
-            let failure = failure(end, Some(("not a number", 1)));
-            assert_eq!(failure.class, ExitClass::Software);
+            let rank_end = RankEnd {
+                local: 3,
+                end,
+                out_of_memory: false,
+                last_line: "error: stopped; what is done is kept".into(),
+            };
+            let report = RankReport {
+                error: Some(RankError {
+                    class: ExitClass::Configuration,
+                    message: "no such bucket".into(),
+                }),
+                ..RankReport::default()
+            };
+            let failure = Failure::of_rank(&gang(1), &rank_end, Some(&report));
+            assert_eq!(failure.class, ExitClass::Configuration);
+            assert_eq!(
+                failure.message,
+                "rank 3 left with exit code 78 at step 0: no such bucket"
+            );
         }
+    }
+
+    #[test]
+    fn a_line_that_tells_of_progress_is_no_reason() {
+        let message = |level: &str| {
+            let rank_end = RankEnd {
+                local: 3,
+                end: End::Signal(SIGKILL),
+                out_of_memory: false,
+                last_line: format!(r#"{{"timestamp":"t","level":"{level}","message":"said"}}"#),
+            };
+            Failure::of_rank(&gang(1), &rank_end, None).message
+        };
+        assert!(!message("INFO").contains("last output"));
+        assert!(message("WARN").contains("last output"));
     }
 
     #[test]

@@ -150,16 +150,24 @@ impl Dataset {
         self.qrels.values().map(|grades| grades.len()).sum()
     }
 
+    /// Whether a BEIR folder has the files of a split. It reads none of them.
+    ///
+    /// # Errors
+    /// When a file is missing, or the split does not exist.
+    pub fn look(folder: &Path, split: &str) -> Result<(), BeirError> {
+        Files::locate(folder, split).map(drop)
+    }
+
     /// Loads one split of a BEIR folder.
     ///
     /// # Errors
     /// When a file is missing, cannot be read or has a broken record, or the split does not exist.
     pub fn load(folder: &Path, name: &str, split: &str) -> Result<Self, BeirError> {
-        let qrels_path = locate_split(&folder.join("qrels"), split)?;
-        let corpus = read_corpus(&locate(folder, "corpus.jsonl")?)?;
-        let all_queries = read_queries(&locate(folder, "queries.jsonl")?)?;
+        let files = Files::locate(folder, split)?;
+        let corpus = read_corpus(&files.corpus)?;
+        let all_queries = read_queries(&files.queries)?;
         let query_ids = all_queries.iter().map(|query| query.id.as_str()).collect();
-        let qrels = read_qrels(&qrels_path, &query_ids)?;
+        let qrels = read_qrels(&files.qrels, &query_ids)?;
 
         let documents: HashSet<&str> = corpus.iter().map(|document| document.id.as_str()).collect();
         let judged_documents = qrels.values().flat_map(|grades| grades.keys());
@@ -179,6 +187,23 @@ impl Dataset {
             queries,
             qrels,
             unknown_documents,
+        })
+    }
+}
+
+/// The files of one split.
+struct Files {
+    corpus: PathBuf,
+    queries: PathBuf,
+    qrels: PathBuf,
+}
+
+impl Files {
+    fn locate(folder: &Path, split: &str) -> Result<Self, BeirError> {
+        Ok(Self {
+            qrels: locate_split(&folder.join("qrels"), split)?,
+            corpus: locate(folder, "corpus.jsonl")?,
+            queries: locate(folder, "queries.jsonl")?,
         })
     }
 }
@@ -270,8 +295,13 @@ fn read_records<T>(
             line,
             problem,
         };
-        let record = serde_json::from_str(text)
-            .map_err(|error| broken(RecordProblem::Json(error.to_string())))?;
+        let record = serde_json::from_str(text).map_err(|error: serde_json::Error| {
+            let reason = error.to_string();
+            // The parser sees one line, whose number it does not know.
+            broken(RecordProblem::Json(
+                reason.replace(" at line 1 column ", " at column "),
+            ))
+        })?;
         let (id, record) = parse(record).map_err(broken)?;
         if seen.contains(&id) {
             return Err(broken(RecordProblem::Duplicate(format!("_id {id:?}"))));

@@ -87,14 +87,14 @@ impl Attempt {
                 fs::create_dir(&logs).map_err(|error| CheckpointError::io(&logs, error))?;
                 companions.push(Companion {
                     folder: logs.clone(),
-                    storage: Arc::clone(&store.storage),
+                    storage: Arc::clone(&store.hasty),
                     prefix: format!("{name}/"),
                 });
                 logs
             }
         };
         Ok(Self {
-            store: store.clone(),
+            store: store.hasty(),
             number,
             keep_last,
             private,

@@ -24,7 +24,7 @@ pub use manifest::Manifest;
 pub use patience::Patience;
 pub use saver::Saver;
 pub use snapshot::Snapshot;
-pub use store::{Checkpoint, CheckpointStore, WholeCheckpoint, open_storage};
+pub use store::{Checkpoint, CheckpointStore, WholeCheckpoint, open_hasty};
 
 use splade_storage::StorageError;
 use std::fmt::Display;

@@ -23,22 +23,34 @@ const MAX_STATE_BYTES: u64 = 16 << 20;
 /// The checkpoints of a training, over all its attempts.
 #[derive(Clone, Debug)]
 pub struct CheckpointStore {
+    /// For what is asked once, such as which checkpoints there are: a request that fails ends the run.
     pub(super) storage: Arc<dyn Storage>,
+    /// For what is stored beside the training.
+    pub(super) hasty: Arc<dyn Storage>,
     pub(super) scratch: PathBuf,
 }
 
-/// Opens the storage of checkpoints and of what goes with them, where the environment says how S3 is reached. It gives
-/// up on a request sooner than others: whoever stores checkpoints tries again by itself.
+/// Tries of a request by which something is stored beside the training.
+const HASTY_ATTEMPTS: u32 = 4;
+
+/// Opens the storage of what is stored beside the training, where the environment says how S3 is reached. It gives up on
+/// a request sooner than others: whoever stores checkpoints tries again by itself.
 ///
 /// # Errors
 /// Settings that cannot work.
-pub fn open_storage(location: &Location) -> Result<Arc<dyn Storage>, CheckpointError> {
+pub fn open_hasty(location: &Location) -> Result<Arc<dyn Storage>, CheckpointError> {
     let settings = S3Settings {
-        attempts: 4,
-        deadline: REQUEST_DEADLINE,
-        ..S3Settings::from_environment()?
+        attempts: HASTY_ATTEMPTS,
+        ..settings()?
     };
     Ok(splade_storage::open(location, &settings)?)
+}
+
+fn settings() -> Result<S3Settings, CheckpointError> {
+    Ok(S3Settings {
+        deadline: REQUEST_DEADLINE,
+        ..S3Settings::from_environment()?
+    })
 }
 
 /// Which checkpoint of a training. The newer is the greater: that of a later attempt, also where an earlier one has gone
@@ -73,9 +85,18 @@ impl CheckpointStore {
     /// Settings of the storage that cannot work.
     pub fn open(location: &Location, scratch: &Path) -> Result<Self, CheckpointError> {
         Ok(Self {
-            storage: open_storage(location)?,
+            storage: splade_storage::open(location, &settings()?)?,
+            hasty: open_hasty(location)?,
             scratch: scratch.to_owned(),
         })
+    }
+
+    /// The same for what happens beside the training.
+    pub(super) fn hasty(&self) -> Self {
+        Self {
+            storage: Arc::clone(&self.hasty),
+            ..self.clone()
+        }
     }
 
     /// The newest checkpoint over all attempts, going by its manifest and sizes alone.

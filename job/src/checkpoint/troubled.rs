@@ -32,13 +32,14 @@ impl Troubled {
     pub(super) fn store(folder: &Path) -> (CheckpointStore, Arc<Self>) {
         let location = Location::Local(folder.join("checkpoints"));
         let troubled = Arc::new(Self {
-            folder: super::open_storage(&location).unwrap(),
+            folder: super::open_hasty(&location).unwrap(),
             files: Mutex::default(),
             listings: Mutex::default(),
             is_contended: AtomicBool::new(false),
         });
         let store = CheckpointStore {
             storage: Arc::clone(&troubled) as Arc<dyn Storage>,
+            hasty: Arc::clone(&troubled) as Arc<dyn Storage>,
             scratch: folder.join("scratch"),
         };
         (store, troubled)

@@ -17,10 +17,10 @@ pub struct Benchmark {
     #[arg(short, long, conflicts_with_all = ["model", "data"])]
     file: Option<PathBuf>,
     /// Folder of the model; BM25 takes its subwords from it.
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long)]
     model: Option<PathBuf>,
     /// The BEIR folder: corpus.jsonl, queries.jsonl, qrels/<split>.tsv.
-    #[arg(long, required_unless_present = "file")]
+    #[arg(long)]
     data: Option<PathBuf>,
     /// Which judgments.
     #[arg(long, default_value = "test")]
@@ -98,7 +98,9 @@ impl Benchmark {
             });
         }
         let (Some(model), Some(data)) = (&self.model, &self.data) else {
-            return Err(Failure::usage("give --model and --data, or --file"));
+            return Err(Failure::usage(
+                "give --model and --data, or -f FILE for the benchmarks of a manifest",
+            ));
         };
         let parameters = Bm25Parameters::new(self.k1, self.b).map_err(Failure::usage)?;
         let name = data.file_name().map_or_else(

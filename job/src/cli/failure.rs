@@ -8,7 +8,7 @@ use crate::distributed::GangError;
 use crate::encoder::EncodeError;
 use crate::export::ExportError;
 use crate::model::ModelError;
-use crate::pipeline::{MirrorError, PipelineError};
+use crate::pipeline::{Lack, MirrorError, NeedError, PipelineError};
 use crate::training::{EvaluationError, TrainingError};
 use splade_data::{DataError, ShardError, SourceError, TokenizerError};
 use splade_retrieval::beir::BeirError;
@@ -113,6 +113,38 @@ fn class_of_io(error: &std::io::Error) -> Class {
     }
 }
 
+/// A place to write to that is not there and cannot be made wants another set-up.
+fn class_of_output(error: &std::io::Error) -> Class {
+    match error.kind() {
+        ErrorKind::NotFound
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::AlreadyExists
+        | ErrorKind::ReadOnlyFilesystem => Class::Configuration,
+        _ => class_of_io(error),
+    }
+}
+
+fn class_of_need(error: &NeedError) -> Class {
+    match error.lack.as_ref() {
+        Lack::Input(_) => Class::NoInput,
+        Lack::Dataset(error) => class_of_dataset(error),
+        Lack::Output { source, .. } => class_of_output(source),
+        Lack::Export(error) => class_of_export(error),
+    }
+}
+
+fn class_of_export(error: &ExportError) -> Class {
+    match error {
+        ExportError::Io { source, .. } => class_of_io(source),
+        ExportError::NoPlace { source, .. } => class_of_output(source),
+        ExportError::Json { .. } => Class::Data,
+        ExportError::Occupied { .. } => Class::Configuration,
+        ExportError::Model(error) => class_of_model(error),
+        ExportError::Manifest(error) => class_of_checkpoint(error),
+    }
+}
+
 fn class_of_model(error: &ModelError) -> Class {
     match error {
         ModelError::Io { source, .. } => class_of_io(source),
@@ -198,6 +230,7 @@ fn class_of_dataset(error: &BeirError) -> Class {
         BeirError::MissingFile(_)
         | BeirError::UnknownSplit { .. }
         | BeirError::Source(LineError::Open { .. }) => Class::NoInput,
+        BeirError::Splits { source, .. } => class_of_io(source),
         _ => Class::Data,
     }
 }
@@ -237,14 +270,7 @@ impl From<CheckpointError> for Failure {
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
-        let class = match &error {
-            ExportError::Io { source, .. } => class_of_io(source),
-            ExportError::Json { .. } => Class::Data,
-            ExportError::Occupied { .. } => Class::Configuration,
-            ExportError::Model(error) => class_of_model(error),
-            ExportError::Manifest(error) => class_of_checkpoint(error),
-        };
-        Self::new(class, error)
+        Self::new(class_of_export(&error), error)
     }
 }
 
@@ -299,6 +325,7 @@ impl From<PipelineError> for Failure {
             PipelineError::Benchmark { source, .. } => Self::from(source).class,
             PipelineError::Storage { source, .. } => class_of_storage(&source.source),
             PipelineError::Ranks { failure, .. } => failure.class,
+            PipelineError::Need(error) => class_of_need(&error),
             PipelineError::Export(source) => Self::from(source).class,
             PipelineError::Checkpoint(source) => Self::from(source).class,
             PipelineError::Traces(_) => Class::Configuration,

@@ -32,13 +32,14 @@ pub struct Launch {
     /// Nodes of the gang [default: PET_NNODES, then gang.nodes].
     #[arg(long)]
     nodes: Option<u32>,
-    /// Which of them this is, from 0 [default: PET_NODE_RANK, then JOB_COMPLETION_INDEX].
+    /// Which of them this is, from 0 [default: PET_NODE_RANK, then JOB_COMPLETION_INDEX, then 0 where there is
+    /// one node].
     #[arg(long)]
     node_rank: Option<u32>,
     /// Ranks to start here [default: PET_NPROC_PER_NODE, then gang.devicesPerNode].
     #[arg(long)]
     ranks_per_node: Option<u32>,
-    /// Address of node 0 [default: PET_MASTER_ADDR, then MASTER_ADDR].
+    /// Address of node 0 [default: PET_MASTER_ADDR, then MASTER_ADDR, then 127.0.0.1 where there is one node].
     #[arg(long)]
     master_addr: Option<String>,
     /// Port of rank 0; with several nodes their launchers use the next one [default: PET_MASTER_PORT, then

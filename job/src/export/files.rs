@@ -58,6 +58,14 @@ pub enum ExportError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A folder that cannot be made.
+    #[error("{folder} cannot be made: {source}", folder = folder.display())]
+    NoPlace {
+        /// The folder.
+        folder: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The weights.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -70,6 +78,11 @@ impl ExportError {
     fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
+    }
+
+    fn no_place(folder: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let folder = folder.to_owned();
+        move |source| Self::NoPlace { folder, source }
     }
 }
 
@@ -88,26 +101,15 @@ pub fn export(
 ) -> Result<Manifest, ExportError> {
     let target = &plan.folder;
     check_replaceable(target)?;
-    let parent = target
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(ExportError::io(parent))?;
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".export-{name}-");
-    remove_remains(parent, &prefix)?;
-    let beside = || {
-        tempfile::Builder::new()
-            .prefix(&prefix)
-            .tempdir_in(parent)
-            .map_err(ExportError::io(parent))
-    };
-    let partial = beside()?;
+    let beside = Beside::of(target)?;
+    let parent = beside.parent;
+    beside.remove_remains()?;
+    let partial = beside.folder()?;
     let manifest = write_files(model, plan, card, provenance, partial.path())?;
     set_readable(partial.path())?;
     if target.exists() {
         // The old one steps aside first, so that at no moment half a folder bears the name.
-        let aside = beside()?;
+        let aside = beside.folder()?;
         fs::rename(target, aside.path()).map_err(ExportError::io(target))?;
         fs::rename(partial.path(), target).map_err(ExportError::io(target))?;
     } else {
@@ -119,11 +121,69 @@ pub fn export(
     Ok(manifest)
 }
 
+/// Whether an export may go to this folder: nothing else lies there, and one that is not there can be made. It makes
+/// the folders above.
+///
+/// # Errors
+/// A folder there that is no earlier export, or what the file system says.
+pub fn check_place(target: &Path) -> Result<(), ExportError> {
+    check_replaceable(target)?;
+    // What is there may be up to date: then nothing is written.
+    if target.exists() {
+        return Ok(());
+    }
+    Beside::of(target)?.folder().map(drop)
+}
+
+/// Where an export is written before it is renamed.
+struct Beside<'a> {
+    target: &'a Path,
+    parent: &'a Path,
+    /// What names of folders there begin with.
+    prefix: String,
+}
+
+impl<'a> Beside<'a> {
+    fn of(target: &'a Path) -> Result<Self, ExportError> {
+        let parent = target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(ExportError::no_place(target))?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Self {
+            target,
+            parent,
+            prefix: format!(".export-{name}-"),
+        })
+    }
+
+    fn folder(&self) -> Result<tempfile::TempDir, ExportError> {
+        tempfile::Builder::new()
+            .prefix(&self.prefix)
+            .tempdir_in(self.parent)
+            .map_err(ExportError::no_place(self.target))
+    }
+
+    /// Removes what an export that was killed left behind.
+    fn remove_remains(&self) -> Result<(), ExportError> {
+        let io = || ExportError::io(self.parent);
+        for entry in fs::read_dir(self.parent).map_err(io())? {
+            let entry = entry.map_err(io())?;
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with(&self.prefix) {
+                fs::remove_dir_all(entry.path()).map_err(ExportError::io(&entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Only an earlier export, or an empty folder, may be replaced: anything else is somebody's work.
 fn check_replaceable(target: &Path) -> Result<(), ExportError> {
     let mut entries = match fs::read_dir(target) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(ExportError::io(target))?,
+        entries => entries.map_err(ExportError::no_place(target))?,
     };
     let is_export = target.join(PROVENANCE).exists() && target.join(Manifest::FILE).exists();
     if is_export || entries.next().is_none() {
@@ -132,17 +192,6 @@ fn check_replaceable(target: &Path) -> Result<(), ExportError> {
     Err(ExportError::Occupied {
         folder: target.to_owned(),
     })
-}
-
-/// Removes what an export that was killed left behind.
-fn remove_remains(parent: &Path, prefix: &str) -> Result<(), ExportError> {
-    for entry in fs::read_dir(parent).map_err(ExportError::io(parent))? {
-        let entry = entry.map_err(ExportError::io(parent))?;
-        if entry.file_name().to_string_lossy().starts_with(prefix) {
-            fs::remove_dir_all(entry.path()).map_err(ExportError::io(&entry.path()))?;
-        }
-    }
-    Ok(())
 }
 
 fn write_files(

@@ -4,4 +4,4 @@ mod card;
 mod files;
 
 pub use card::ModelCard;
-pub use files::{ExportError, ExportPlan, PROVENANCE, export};
+pub use files::{ExportError, ExportPlan, PROVENANCE, check_place, export};

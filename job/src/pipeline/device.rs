@@ -11,6 +11,9 @@ pub(super) fn device(wants_gpu: bool, local_rank: usize, name: &str) -> Device {
     if local_rank < Cuda::device_count() as usize {
         return Device::Cuda(local_rank);
     }
-    tracing::warn!("{name}: the manifest asks for a GPU and none is here: it runs on the CPU");
+    tracing::warn!(
+        "{name}: no GPU is here, and deviceResource asks for one, as it does by default: it runs on the CPU. \
+         deviceResource: none says that this is meant"
+    );
     Device::Cpu
 }

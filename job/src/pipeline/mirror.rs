@@ -61,12 +61,17 @@ pub struct MirrorError {
 /// What is missing, or storage that fails.
 pub fn fetch(fetches: &[Fetch]) -> Result<(), MirrorError> {
     for Fetch { field, uri, kind } in fetches {
-        tracing::info!(%uri, "fetching");
+        match kind {
+            FetchKind::FolderIfPresent => {
+                tracing::info!(%uri, "looking for what an earlier run has left")
+            }
+            FetchKind::Folder | FetchKind::Matching => tracing::info!(%uri, "fetching"),
+        }
         let fetched = match kind {
             FetchKind::Matching => fetch_files(uri),
             FetchKind::Folder => fetch_one_folder(uri),
             FetchKind::FolderIfPresent => match fetch_one_folder(uri) {
-                Err(StorageError::NotFound { .. }) => Ok(()),
+                Err(StorageError::NotFound { .. }) => forget(&place(uri)),
                 fetched => fetched,
             },
         };
@@ -82,6 +87,17 @@ pub fn fetch(fetches: &[Fetch]) -> Result<(), MirrorError> {
 fn fetch_one_folder(uri: &str) -> Result<(), StorageError> {
     let storage = open(&uri.parse()?, &S3Settings::from_environment()?)?;
     fetch_folder(storage.as_ref(), &place(uri), BOUNDS).map(drop)
+}
+
+/// Removes the copy of what is no longer in object storage: it would pass for what an earlier run has left there.
+fn forget(copy: &Path) -> Result<(), StorageError> {
+    match std::fs::remove_dir_all(copy) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|source| StorageError::Io {
+            path: copy.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Files that matched once and no longer do are removed: they would be trained on again.

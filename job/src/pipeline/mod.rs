@@ -4,6 +4,7 @@ mod device;
 mod export_phase;
 mod leaderboard;
 mod mirror;
+mod needs;
 mod ranks;
 mod reports;
 mod resolve;
@@ -11,6 +12,7 @@ mod run;
 
 pub use leaderboard::{Row, leaderboard};
 pub use mirror::{Fetch, FetchKind, MirrorError, fetch};
+pub use needs::{Lack, Need, NeedError, NeedKind};
 pub use ranks::{Ranks, starts_ranks};
 pub use resolve::{
     Job, PlannedBenchmark, PlannedTraining, ResolveError, resolve, resolve_trainings,

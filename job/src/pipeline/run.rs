@@ -4,6 +4,7 @@ use super::device::device;
 use super::export_phase::{add_scores, export_finished, why_stale};
 use super::leaderboard::Row;
 use super::mirror::{Fetch, FetchKind, MirrorError, fetch, publish};
+use super::needs::{self, NeedError};
 use super::ranks::{Ranks, ranks_here, train_with_ranks, warn_of_missing_ranks};
 use super::reports::{row, weights_digest};
 use super::resolve::{Job, PlannedBenchmark, PlannedTraining};
@@ -96,6 +97,9 @@ pub enum PipelineError {
         /// What happened.
         source: BenchmarkError,
     },
+    /// What a later phase needs is not there, which is better known before the training than after it.
+    #[error(transparent)]
+    Need(#[from] NeedError),
     /// What lies in object storage.
     #[error("{name}: {source}")]
     Storage {
@@ -176,6 +180,10 @@ pub fn run(
         interrupt,
         progress: telemetry.progress(),
     };
+    // Of several ranks, the first stores and tells for all.
+    if phases.training && gang.is_none_or(Gang::is_first) {
+        needs::check(&job.needs, phases)?;
+    }
     let mut results = Results::default();
     for training in &job.trainings {
         let _traces = telemetry.send_traces(training.otlp_endpoint.as_deref())?;

@@ -9,7 +9,7 @@ use super::plan::TensorBoard;
 use super::prepare::Run;
 use super::report::{Extent, Reporter};
 use super::throughput::measured_peak;
-use crate::checkpoint::{Companion, Patience, Saver, Snapshot, Start, open_storage};
+use crate::checkpoint::{Companion, Patience, Saver, Snapshot, Start, open_hasty};
 use splade_launch::Phase;
 use splade_retrieval::{Metric, Metrics};
 use splade_telemetry::{EvaluationRecord, Progress, TrainingStart};
@@ -52,7 +52,7 @@ impl Books {
         {
             attempt.accompany(Companion {
                 folder: folder.clone(),
-                storage: open_storage(location)?,
+                storage: open_hasty(location)?,
                 prefix: String::new(),
             });
         }
@@ -70,6 +70,7 @@ impl Books {
                 .tensorboard
                 .as_ref()
                 .map(|board| board.folder.as_path()),
+            &run.plan.recipe.loss,
             settings.log_every,
             extent,
             peak * run.gang.size() as f64,

@@ -21,6 +21,16 @@ pub const MEASURES: [&str; 9] = [
     "active_dimensions_document",
 ];
 
+/// Whether a loss by this plan has such a measure. The values of one that it does not have are 0.
+pub(super) fn is_measured(plan: &LossPlan, measure: &str) -> bool {
+    let distillation = plan.distillation.as_ref();
+    match measure {
+        "margin_mse" => distillation.is_some_and(|plan| plan.margin_mse.is_some()),
+        "kl" => distillation.is_some_and(|plan| plan.kl.is_some()),
+        _ => true,
+    }
+}
+
 /// Place of InfoNCE in [`MEASURES`].
 pub(super) const INFONCE: usize = 1;
 /// Place of the queries' mean active dimensions in [`MEASURES`].

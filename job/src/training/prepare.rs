@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
     }
 
     fn announce(&self) {
-        if !self.gang.is_first() {
+        if !self.gang.is_first() || self.is_over() {
             return;
         }
         tracing::info!(

@@ -1,7 +1,8 @@
 //! One line every few steps: what the steps since the last line measured, on average.
 
 use super::exchange::StepReport;
-use super::loss::{FlopsWeights, MEASURES};
+use super::loss::{FlopsWeights, MEASURES, is_measured};
+use super::plan::LossPlan;
 use serde::Serialize;
 use splade_telemetry::{
     ActiveDimensions, EventFile, MetricsLog, Progress, ProgressBar, StepReport as StatusLine,
@@ -51,6 +52,8 @@ pub struct Reporter {
     events: Option<EventFile>,
     bar: ProgressBar,
     progress: Progress,
+    /// What decides which measures there are.
+    loss: LossPlan,
     peak_flops: f64,
     log_every: u64,
     total_steps: u64,
@@ -103,6 +106,7 @@ impl Reporter {
     pub fn open(
         folder: &Path,
         tensorboard: Option<&Path>,
+        loss: &LossPlan,
         log_every: u64,
         extent: Extent,
         peak_flops: f64,
@@ -113,6 +117,7 @@ impl Reporter {
             events: tensorboard.map(EventFile::create).transpose()?,
             bar: ProgressBar::new("training", extent.total_steps, extent.done),
             progress: progress.clone(),
+            loss: loss.clone(),
             peak_flops,
             log_every,
             total_steps: extent.total_steps,
@@ -229,8 +234,8 @@ impl Reporter {
             flops_query = of("flops_query"),
             flops_document = of("flops_document"),
             flops_negative = of("flops_negative"),
-            margin_mse = of("margin_mse"),
-            kl = of("kl"),
+            margin_mse = line.measures.get("margin_mse").copied(),
+            kl = line.measures.get("kl").copied(),
             active_dimensions_query = query,
             active_dimensions_document = document,
             gradient_norm = line.gradient_norm,
@@ -278,6 +283,7 @@ impl Reporter {
             measures: MEASURES
                 .iter()
                 .zip(&since.sums)
+                .filter(|(name, _)| is_measured(&self.loss, name))
                 .map(|(name, sum)| (*name, sum / batches))
                 .collect(),
             gradient_norm,

@@ -11,8 +11,8 @@ mod common;
 use common::{DEADLINE, child_process, wait_for};
 use serde_json::{Value, json};
 use splade_telemetry::{
-    ActiveDimensions, EvaluationRecord, Phase, Progress, ProgressReport, Rank, StatusServer,
-    StepReport, TrainingStart, serve, serve_by_environment,
+    ActiveDimensions, EvaluationRecord, Phase, Progress, ProgressReport, StatusServer, StepReport,
+    Telemetry, TrainingStart, serve, serve_by_environment,
 };
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -300,13 +300,8 @@ fn an_address_in_use_is_named() {
 #[test]
 #[ignore = "the other tests run it in a process of its own"]
 fn child() {
-    let number =
-        |name: &str, alone| std::env::var(name).map_or(alone, |text| text.parse().unwrap());
-    let rank = Rank {
-        rank: number("RANK", 0),
-        world_size: number("WORLD_SIZE", 1),
-    };
-    let served = serve_by_environment(&Progress::default(), rank);
+    let telemetry = Telemetry::start("test", "1").unwrap();
+    let served = serve_by_environment(telemetry.progress(), telemetry.rank());
     let what = match served {
         Ok(Some(server)) => status(&server, "/healthz").to_string(),
         Ok(None) => "none".to_owned(),

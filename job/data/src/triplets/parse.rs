@@ -147,7 +147,7 @@ fn text(value: &RawValue, field: &str) -> Result<String, TripletFault> {
         return Err(wrong_type(value, field, expected));
     }
     let text: String = serde_json::from_str(value.get()).map_err(|error| TripletFault::Json {
-        reason: format!("field `{field}`: {error}"),
+        reason: format!("field `{field}`: {}", without_line(&error)),
     })?;
     if text.trim().is_empty() {
         return Err(TripletFault::Blank {
@@ -178,8 +178,15 @@ fn wrong_type(value: &RawValue, field: &str, expected: &'static str) -> TripletF
 
 fn broken(error: serde_json::Error) -> TripletFault {
     TripletFault::Json {
-        reason: error.to_string(),
+        reason: without_line(&error),
     }
+}
+
+/// What the parser said of a text of one line, whose number it does not know.
+fn without_line(error: &serde_json::Error) -> String {
+    error
+        .to_string()
+        .replace(" at line 1 column ", " at column ")
 }
 
 /// What a JSON text is, by its first character.

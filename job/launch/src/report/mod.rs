@@ -1,5 +1,6 @@
 //! What a rank reports to its launcher: a small file that it replaces whole.
 
+mod folder;
 mod reader;
 mod reporter;
 

@@ -1,16 +1,14 @@
 //! The launcher's side: reads the reports of its ranks.
 
 use super::RankReport;
+use super::folder::Folder;
 use std::io;
 use std::path::PathBuf;
-
-/// Where Linux keeps files in memory.
-const MEMORY: &str = "/dev/shm";
 
 /// The reports of a node's ranks.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    folder: tempfile::TempDir,
+    folder: Folder,
     /// The last that was read of each rank.
     seen: Vec<Option<RankReport>>,
     /// Whether the last attempt to read failed, which is said once.
@@ -19,17 +17,9 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// A private folder for the reports of `ranks` ranks. It goes when this goes.
-    ///
-    /// It is where `TMPDIR` says, else in memory where possible: ranks write at every step, and must not wait for a
-    /// busy disk.
     pub(crate) fn new(ranks: u32) -> io::Result<Self> {
-        let mut named = tempfile::Builder::new();
-        let folder = named.prefix("splade-launch-");
         Ok(Self {
-            folder: match std::env::var_os("TMPDIR") {
-                Some(_) => folder.tempdir()?,
-                None => folder.tempdir_in(MEMORY).or_else(|_| folder.tempdir())?,
-            },
+            folder: Folder::make()?,
             seen: vec![None; ranks as usize],
             failing: false,
         })

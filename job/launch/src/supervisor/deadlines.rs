@@ -15,7 +15,7 @@ impl Supervisor {
                         "{} did not leave within {} s of SIGTERM and were killed{}",
                         self.running_ranks(),
                         self.limits.stop.as_secs(),
-                        self.standing().kept()
+                        self.standing().kept(self.gang.node_rank)
                     );
                     self.cause = Some(Failure::interrupted(message));
                 }

@@ -175,7 +175,8 @@ impl Supervisor {
         let mut failure = match (&self.cause, self.stage) {
             (Some(cause), _) => Some(cause.clone()),
             (None, Stage::Stopping { .. }) if self.left_early => {
-                Some(Failure::interrupted(self.standing().interrupted()))
+                let message = self.standing().interrupted(self.gang.node_rank);
+                Some(Failure::interrupted(message))
             }
             _ => None,
         };
@@ -212,7 +213,7 @@ impl Supervisor {
                 let message = format!(
                     "a second signal killed {} before they had left{}",
                     self.running_ranks(),
-                    self.standing().kept()
+                    self.standing().kept(self.gang.node_rank)
                 );
                 self.cause.get_or_insert(Failure::interrupted(message));
                 self.kill();

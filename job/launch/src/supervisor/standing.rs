@@ -38,21 +38,22 @@ impl Standing {
         }
     }
 
-    pub(super) fn interrupted(&self) -> String {
+    pub(super) fn interrupted(&self, node_rank: u32) -> String {
         match self.step {
             Some(step) => format!(
                 "asked to leave, the ranks left after step {step}{}; the next start continues",
-                self.kept()
+                self.kept(node_rank)
             ),
             None => "asked to leave before any rank had reported; the next start continues".into(),
         }
     }
 
-    /// The end of a sentence that says what is not lost.
-    pub(super) fn kept(&self) -> String {
+    /// The end of a sentence that says what is not lost, as far as this node knows: the first rank stores for all.
+    pub(super) fn kept(&self, node_rank: u32) -> String {
         match &self.checkpoint {
             Some(checkpoint) => format!("; the last checkpoint is {checkpoint}"),
-            None => "; no checkpoint was reported".into(),
+            None if node_rank == 0 => "; no checkpoint was reported".into(),
+            None => String::new(),
         }
     }
 }

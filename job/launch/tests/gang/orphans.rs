@@ -1,4 +1,5 @@
-use crate::harness::{Place, is_alive, pid_in, send, wait_for_end};
+use crate::harness::{ACTOR, Place, is_alive, pid_in, send, wait_for_end};
+use std::fs;
 
 #[test]
 fn a_launcher_killed_leaves_no_rank() {
@@ -10,6 +11,48 @@ fn a_launcher_killed_leaves_no_rank() {
     send("KILL", launcher.pid());
     launcher.wait();
     pids.into_iter().for_each(wait_for_end);
+}
+
+#[test]
+fn what_a_killed_launcher_leaves_is_removed_by_the_next() {
+    let place = Place::new();
+    let ready = place.ready();
+    let folders = || {
+        let found = fs::read_dir(place.path("")).unwrap();
+        let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names
+            .filter(|name| name.starts_with("splade-launch-"))
+            .collect();
+        names.sort();
+        names
+    };
+    let launch = |name: &str| {
+        place.launch(
+            name,
+            "",
+            &[ACTOR, "rank", "listen", &ready, "step=1", "train"],
+        )
+    };
+    let mut killed = launch("killed");
+    let rank = place.pid_of(0);
+    let of_killed = folders();
+    assert_eq!(of_killed.len(), 1);
+    send("KILL", killed.pid());
+    killed.wait();
+    wait_for_end(rank);
+    fs::remove_file(place.path("rank-0")).unwrap();
+    assert_eq!(folders(), of_killed);
+
+    let living = launch("living");
+    place.pid_of(0);
+    let of_living = folders();
+    assert_eq!(of_living.len(), 1, "{of_living:?}");
+    assert_ne!(of_living, of_killed);
+    // That of one that lives stays, and each takes its own with it.
+    let mut next = place.launch("next", "", &["true"]);
+    assert_eq!(next.code(), 0);
+    assert_eq!(folders(), of_living);
+    drop(living);
 }
 
 #[test]

@@ -86,13 +86,7 @@ impl Reader<'_> {
         }
         let plan = BenchmarkPlan {
             dataset: spec.dataset.name.clone(),
-            folder: self
-                .input(
-                    &format!("{at}.dataset.uri"),
-                    &spec.dataset.uri,
-                    FetchKind::Folder,
-                )
-                .path,
+            folder: self.dataset(&format!("{at}.dataset"), &spec.dataset),
             split: spec.dataset.split.clone(),
             bm25: spec.methods.contains(&Method::BM25).then(|| Bm25Plan {
                 analyzers: spec.bm25.analyzers.iter().map(analyzer).collect(),

@@ -5,9 +5,11 @@ mod recipe;
 mod training;
 
 use super::mirror::{Fetch, FetchKind, place};
+use super::needs::{Need, NeedKind};
 use crate::benchmark::BenchmarkPlan;
 use crate::export::ExportPlan;
 use crate::training::{Input, TrainingPlan};
+use splade_crds::benchmark::DatasetSpec;
 use splade_crds::manifest::Resource;
 use splade_crds::training as api;
 use splade_crds::{DeviceResource, StorageUri};
@@ -22,6 +24,8 @@ pub struct Job {
     pub trainings: Vec<PlannedTraining>,
     /// Benchmarks that stand alone.
     pub benchmarks: Vec<PlannedBenchmark>,
+    /// What all of them need on this machine.
+    pub needs: Vec<Need>,
 }
 
 /// A training and what follows it.
@@ -99,12 +103,14 @@ fn plan(resources: &[Resource], with_benchmarks: bool) -> Result<Job, Vec<Resolv
     let mut job = Job {
         trainings: Vec::new(),
         benchmarks: Vec::new(),
+        needs: Vec::new(),
     };
     for (index, training) in trainings.iter().enumerate() {
         let name = training.metadata.name.clone().unwrap_or_default();
         let mut reader = Reader {
             resource: format!("SpladeTraining {name}"),
             fetches: Vec::new(),
+            needs: &mut job.needs,
             with_benchmarks,
             errors: &mut errors,
         };
@@ -117,6 +123,7 @@ fn plan(resources: &[Resource], with_benchmarks: bool) -> Result<Job, Vec<Resolv
             let mut reader = Reader {
                 resource: format!("SpladeBenchmark {name}"),
                 fetches: Vec::new(),
+                needs: &mut job.needs,
                 with_benchmarks,
                 errors: &mut errors,
             };
@@ -137,6 +144,8 @@ struct Reader<'a> {
     resource: String,
     /// What it needs from object storage.
     fetches: Vec<Fetch>,
+    /// What it needs on this machine, after what others need.
+    needs: &'a mut Vec<Need>,
     /// Whether benchmarks are planned.
     with_benchmarks: bool,
     errors: &'a mut Vec<ResolveError>,
@@ -149,6 +158,27 @@ impl Reader<'_> {
             field: field.into(),
             what: what.into(),
         });
+    }
+
+    fn need(&mut self, field: &str, kind: NeedKind) {
+        self.needs.push(Need {
+            resource: self.resource.clone(),
+            field: field.to_owned(),
+            kind,
+        });
+    }
+
+    /// The folder of a data set, with the split that is to be in it.
+    fn dataset(&mut self, field: &str, dataset: &DatasetSpec) -> PathBuf {
+        let input = self.input(&format!("{field}.uri"), &dataset.uri, FetchKind::Folder);
+        if !dataset.uri.is_s3() {
+            let kind = NeedKind::Split {
+                folder: input.path.clone(),
+                split: dataset.split.clone(),
+            };
+            self.need(field, kind);
+        }
+        input.path
     }
 
     fn location(&mut self, field: &str, uri: &StorageUri) -> Location {

@@ -1,7 +1,7 @@
 //! A SpladeTraining as a plan, with its export and its benchmarks.
 
 use super::benchmark::{Subject, metric};
-use super::{FetchKind, PlannedBenchmark, PlannedTraining, Reader, recipe, wants_gpu};
+use super::{FetchKind, NeedKind, PlannedBenchmark, PlannedTraining, Reader, recipe, wants_gpu};
 use crate::checkpoint::Patience;
 use crate::export::ExportPlan;
 use crate::model::StoredKind;
@@ -22,6 +22,14 @@ impl Reader<'_> {
         earlier: &[&api::SpladeTraining],
     ) -> PlannedTraining {
         let base = self.input("spec.model.base", &spec.model.base, FetchKind::Folder);
+        // What an earlier training of the file exports is there when this one begins.
+        let exports = earlier.iter().filter_map(|one| one.spec.export.as_ref());
+        let is_made = exports
+            .into_iter()
+            .any(|export| export.uri.contains(&spec.model.base));
+        if !spec.model.base.is_s3() && !is_made {
+            self.need("spec.model.base", NeedKind::Input(base.path.clone()));
+        }
         let recipe = self.recipe(&base, spec, earlier);
         let surroundings = self.surroundings(name, spec);
         let fetches = std::mem::take(&mut self.fetches);
@@ -90,6 +98,9 @@ impl Reader<'_> {
             .as_ref()
             .map(|export| self.output("spec.export.uri", &export.uri));
         let (target, publish) = target.unwrap_or_default();
+        if spec.export.is_some() && publish.is_none() {
+            self.need("spec.export.uri", NeedKind::Export(target.clone()));
+        }
         let export = spec.export.as_ref().map(|export| ExportPlan {
             folder: target,
             base: base.path,
@@ -141,6 +152,9 @@ impl Reader<'_> {
 
     fn surroundings(&mut self, name: &str, spec: &api::SpladeTrainingSpec) -> Surroundings {
         let checkpoints = self.location("spec.checkpoint.uri", &spec.checkpoint.uri);
+        if let Location::Local(folder) = &checkpoints {
+            self.need("spec.checkpoint.uri", NeedKind::Output(folder.clone()));
+        }
         let local = spec.data.cache.as_ref();
         let local = local.map(|uri| self.local("spec.data.cache", uri));
         let (shard_cache, scratch) = match (&local, &checkpoints) {
@@ -203,13 +217,7 @@ impl Reader<'_> {
         );
         EvaluationPlan {
             dataset: dataset.name.clone(),
-            folder: self
-                .input(
-                    "spec.evaluation.dataset.uri",
-                    &dataset.uri,
-                    FetchKind::Folder,
-                )
-                .path,
+            folder: self.dataset("spec.evaluation.dataset", dataset),
             split: dataset.split.clone(),
             every_steps: u64::from(spec.every_steps),
             metric: metric(spec.metric),

@@ -9,7 +9,7 @@ pub(crate) mod started_by;
 pub use finished::Roots;
 pub use started_by::TRACEPARENT;
 
-use crate::logs;
+use crate::logs::{self, Level};
 use crate::progress::Progress;
 use crate::rank::Rank;
 use crate::spans;
@@ -87,7 +87,12 @@ impl Telemetry {
     /// Another logger that is installed already.
     pub fn start(name: &'static str, version: &'static str) -> Result<Self, TryInitError> {
         let service = Service { name, version };
-        Self::begin(service, Rank::from_environment(), logs::level())
+        let Level { filter, complaint } = logs::level();
+        let telemetry = Self::begin(service, Rank::from_environment(), filter)?;
+        if let Some(complaint) = complaint {
+            tracing::warn!("{complaint}");
+        }
+        Ok(telemetry)
     }
 
     /// The same for a process that is no rank of a training.

@@ -149,3 +149,23 @@ fn members_have_no_say_in_what_is_node_0s() {
     }
     assert_eq!(lead.failure(), None);
 }
+
+#[test]
+fn only_node_0_says_that_there_is_no_checkpoint() {
+    for (mut node, says) in [(running_lead(), true), (running_member(), false)] {
+        node.observe(
+            SECOND,
+            Observation::Reported {
+                local: 0,
+                report: report(3, None),
+            },
+        );
+        node.observe(SECOND, Observation::Signal);
+        for local in 0..2 {
+            node.observe(SECOND, ended(local, End::Code(75)));
+        }
+        let message = node.failure().unwrap().message;
+        assert!(message.contains("after step 3"), "{message}");
+        assert_eq!(message.contains("no checkpoint"), says, "{message}");
+    }
+}
