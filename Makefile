@@ -29,7 +29,7 @@ help: ## List these targets
 
 # --- set-up ---
 
-.PHONY: setup setup-runtime setup-e2e check-test-machine env
+.PHONY: setup setup-runtime setup-e2e check-test-machine claim-target env
 setup: check-test-machine setup-runtime ## Fetch all that building and testing needs: libtorch (TORCH=cpu or cuda), the Python references, a collector
 	@scripts/setup-references.sh
 	@scripts/setup-collector.sh
@@ -39,7 +39,11 @@ check-test-machine:
 
 setup-runtime: ## Fetch what building and running needs: libtorch alone
 	@scripts/check-machine.sh
+	@scripts/claim-target.sh
 	@scripts/setup-libtorch.sh
+
+claim-target:
+	@scripts/claim-target.sh
 
 setup-e2e: ## Install and build what the test cluster needs (root, Debian or Ubuntu; 15 minutes the first time)
 	@scripts/setup-e2e.sh
@@ -53,7 +57,7 @@ env: ## Print the environment of these commands, with splade-job on the PATH, fo
 build: setup-runtime ## Build splade-job
 	@cargo build --release --locked -p splade-job $(FEATURES)
 
-build-operator: ## Build splade-operator, which needs no libtorch
+build-operator: claim-target ## Build splade-operator, which needs no libtorch
 	@cargo build --release --locked -p splade-operator
 
 # --- the job ---
@@ -111,7 +115,7 @@ test-quick: setup-runtime ## Tests that need no Python reference, for the inner 
 	@cargo test --release --locked -p splade-launch -p splade-operator
 	@cargo test --release --locked -p splade-job --lib --test losses
 
-test-api-server: ## Test the operator against a real etcd, kube-apiserver and collector on loopback (needs Go, which builds them, once)
+test-api-server: claim-target ## Test the operator against a real etcd, kube-apiserver and collector on loopback (needs Go, which builds them, once)
 	@tests/infra/kubernetes/build.sh etcd kube-apiserver
 	@scripts/setup-collector.sh
 	@SPLADE_KUBERNETES_BIN="$$(tests/infra/kubernetes/build.sh --print)/bin" \
@@ -121,7 +125,7 @@ test-chart: ## Test the Helm chart: lint, every setting, schemas of Kubernetes, 
 	@scripts/setup-references.sh
 	@tests/chart/run.sh
 
-chart: ## Write what is made from the API types and the chart's values: crds/yaml, docs/manifest.md, files of the chart
+chart: claim-target ## Write what is made from the API types and the chart's values: crds/yaml, docs/manifest.md, files of the chart
 	@cargo run --quiet --locked -p splade-crds --example write_crds
 	@cargo run --quiet --locked -p splade-crds --example write_reference
 	@$(SPLADE_PYTHON) scripts/chart-files.py
@@ -153,8 +157,7 @@ bench-gang: build ## Measure two ranks against one, what checkpoints cost, and t
 bench-shards: build ## Measure the making of token shards from 4.84 million triplets
 	@python3 tests/benchmarks/shards.py --job $(JOB)
 
-bench-operator: ## Measure the operator with 1,000 trainings, and Kubeflow Trainer beside it (needs make setup-e2e and Go)
-	@cargo build --release --locked -p splade-operator
+bench-operator: build-operator ## Measure the operator with 1,000 trainings, and Kubeflow Trainer beside it (needs make setup-e2e and Go)
 	@python3 tests/benchmarks/operator --operator $(CARGO_TARGET_DIR)/release/splade-operator
 
 bench-head: setup-runtime ## Measure the SPLADE pool at the size of the headline model

@@ -186,12 +186,10 @@ fn heal(world: &mut World, nodes_back: bool) {
         world.lost.clear();
     }
     world.training.spec.run_policy.suspend = false;
-    for job in &mut world.jobs {
-        job.spec.as_mut().unwrap().suspend = None;
-    }
     for _ in 0..400 {
         let decision = step(world, usize::MAX);
-        let mut moved = world.settle(true);
+        let mut moved = let_all_go(world);
+        moved |= world.settle(true);
         let ran = world.pods.iter().any(|pod| pods::phase(pod) == "Running");
         faults::finish(world, EXPORTED);
         end_benchmark(world, true);
@@ -217,15 +215,34 @@ fn heal(world: &mut World, nodes_back: bool) {
     panic!("never ends: {:#?}", world.status());
 }
 
+/// Queues hold nothing back. Tells whether one did.
+fn let_all_go(world: &mut World) -> bool {
+    let mut held = false;
+    for job in &mut world.jobs {
+        held |= job.spec.as_mut().unwrap().suspend.take() == Some(true);
+    }
+    held
+}
+
 fn has_ended(world: &World) -> bool {
     world.holds(ConditionType::Succeeded) || world.holds(ConditionType::Failed)
 }
 
-fn world(deadline: Option<u32>) -> World {
-    World::new(training(json!({"runPolicy": {
-        "maxRestarts": 2, "infrastructureRestarts": 4, "startupDeadlineSeconds": 900,
-        "activeDeadlineSeconds": deadline, "backoff": {"initialSeconds": 5, "maxSeconds": 60},
-    }})))
+fn world(deadline: Option<u32>, queued: bool) -> World {
+    let scheduler = if queued {
+        json!({"type": "Kueue", "queueName": "q"})
+    } else {
+        json!({"type": "None"})
+    };
+    let mut world = World::new(training(json!({
+        "gang": {"scheduler": scheduler},
+        "runPolicy": {
+            "maxRestarts": 2, "infrastructureRestarts": 4, "startupDeadlineSeconds": 900,
+            "activeDeadlineSeconds": deadline, "backoff": {"initialSeconds": 5, "maxSeconds": 60},
+        },
+    })));
+    world.offers.kueue = queued;
+    world
 }
 
 proptest! {
@@ -235,8 +252,9 @@ proptest! {
     fn every_history_keeps_the_rules_and_ends(
         events in prop::collection::vec(event(), 0..60),
         nodes_back in any::<bool>(),
+        queued in any::<bool>(),
     ) {
-        let mut world = world(None);
+        let mut world = world(None, queued);
         for event in &events {
             happen(&mut world, event);
             if let Event::Crash(effects) = event {
@@ -251,8 +269,9 @@ proptest! {
     fn an_operator_that_comes_late_keeps_the_rules(
         events in prop::collection::vec((event(), prop::option::of(0..4_usize)), 0..80),
         nodes_back in any::<bool>(),
+        queued in any::<bool>(),
     ) {
-        let mut world = world(Some(5000));
+        let mut world = world(Some(5000), queued);
         for (event, effects) in &events {
             happen(&mut world, event);
             if let Some(effects) = effects {
@@ -265,7 +284,7 @@ proptest! {
     #[test]
     fn the_deadline_counts_active_time_alone(events in prop::collection::vec(event(), 0..60)) {
         let limit = 1000;
-        let mut world = world(Some(limit));
+        let mut world = world(Some(limit), false);
         let mut active = 0;
         for event in &events {
             if matches!(event, Event::Fault(Fault::ClockBack(_))) {

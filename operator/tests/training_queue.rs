@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use splade_crds::training::AttemptCause;
 use splade_crds::{ConditionType, DisplayState};
 use splade_operator::effect::{Decision, Effect};
+use std::time::Duration;
 
 /// A training that its queue has let go, and whose pods run.
 fn admitted(run_policy: Value) -> World {
@@ -129,12 +130,81 @@ fn pods_that_still_leave_when_the_queue_lets_the_job_go_are_no_failure() {
     world.go();
     assert_eq!(world.status().state, Some(DisplayState::Running));
     assert_eq!(world.status().attempt, Some(1));
-    // A pod of the new ones that goes is one.
+    // A pod of the new ones that goes is one, unless the queue has taken the Job back: that news may come a moment later.
     world.advance(60);
     let now = world.now;
     pods::delete(world.pod("tiny-a1-1"), 300, now);
+    assert_eq!(
+        world.reconcile().requeue_after,
+        Some(Duration::from_secs(5))
+    );
+    assert_eq!(world.last_attempt().cause, None);
+    world.advance(5);
     world.reconcile();
     assert_eq!(world.last_attempt().reason.as_deref(), Some("PodDeleted"));
+}
+
+#[test]
+fn pods_may_be_seen_to_leave_before_the_queue_is_seen_to_take_them_back() {
+    let mut world = admitted(json!({"infrastructureRestarts": 0}));
+    world.advance(60);
+    let now = world.now;
+    for pod in &mut world.pods {
+        pods::delete(pod, 300, now);
+    }
+    world.reconcile();
+    assert_eq!(world.last_attempt().cause, None);
+    suspend(&mut world, true);
+    world.go();
+    let attempt = world.last_attempt();
+    assert_eq!((attempt.cause, attempt.preemptions), (None, 1));
+}
+
+#[test]
+fn pods_that_are_killed_when_their_time_is_over_do_not_end_a_preempted_attempt() {
+    let mut world = admitted(json!({"infrastructureRestarts": 0}));
+    suspend(&mut world, true);
+    world.lost = ["tiny-a1-0", "tiny-a1-1"].map(Into::into).into();
+    world.settle(true);
+    world.reconcile();
+    world.finish("tiny-a1", 137, "");
+    world.lost.clear();
+    world.go();
+    assert_eq!(world.last_attempt().cause, None);
+    suspend(&mut world, false);
+    world.go();
+    assert_eq!(world.status().state, Some(DisplayState::Running));
+}
+
+#[test]
+fn a_pod_that_gave_up_by_itself_does_not_wait_in_the_queue() {
+    let mut world = admitted(json!({}));
+    let now = world.now;
+    let message = r#"{"outcome":"Stalled","exitCode":75}"#;
+    pods::exit(world.pod("tiny-a1-1"), 75, "Error", message, now);
+    suspend(&mut world, true);
+    world.reconcile();
+    assert_eq!(world.last_attempt().reason.as_deref(), Some("Stalled"));
+}
+
+#[test]
+fn a_pod_that_replaces_another_is_not_what_failed() {
+    let mut world = admitted(json!({}));
+    let now = world.now;
+    let message = r#"{"outcome":"NodeLost","exitCode":75}"#;
+    pods::exit(world.pod("tiny-a1-1"), 75, "Error", message, now);
+    world.settle(true);
+    // The rest of the gang does not take it in.
+    let mut others = world.pods.iter_mut();
+    let replacement = others
+        .find(|pod| pod.metadata.name.as_ref().unwrap().contains("a1-1-"))
+        .unwrap();
+    pods::exit(replacement, 78, "Error", "", now);
+    world.reconcile();
+    assert_eq!(
+        world.last_attempt().cause,
+        Some(AttemptCause::Infrastructure)
+    );
 }
 
 #[test]

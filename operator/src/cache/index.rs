@@ -4,9 +4,7 @@ use super::merge::{Change, Key};
 use kube::Resource;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 /// A resource of ours, as labels name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,17 +121,14 @@ impl<K: Resource> Index<K> {
             .collect()
     }
 
-    /// Waits until an object is here that was just created, for so long at most: a reconcile that follows at once
-    /// would want to create it again.
-    pub async fn wait_for(&self, key: &Key, at_most: Duration) {
+    /// Waits until an object is here that was just created.
+    pub async fn wait_for(&self, key: &Key) {
         let mut changed = self.changed.subscribe();
         let here = || {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             state.owners.contains_key(key)
         };
-        let arrival = async { while !here() && changed.changed().await.is_ok() {} };
-        // Too late is as good as never: to create it again does no harm.
-        let _ = timeout(at_most, arrival).await;
+        while !here() && changed.changed().await.is_ok() {}
     }
 }
 
@@ -225,7 +220,7 @@ mod tests {
             tokio::task::yield_now().await;
             index.take(Change::Applied(created));
         };
-        tokio::join!(index.wait_for(&key, Duration::from_secs(600)), arrives);
+        tokio::join!(index.wait_for(&key), arrives);
         assert_eq!(names(&index, &owner(Kind::Training, "v33")), ["v33-a1-0"]);
     }
 }

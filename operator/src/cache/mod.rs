@@ -23,6 +23,7 @@ use owners::owner_by_labels;
 use splade_crds::{SpladeBenchmark, SpladeTraining};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::watch as channel;
 
 /// How many kinds of objects are watched.
 const KINDS: usize = 4;
@@ -40,6 +41,8 @@ pub struct Cluster {
     pub pods: Index<Pod>,
     /// Who wants to be reconciled.
     pub triggers: Triggers,
+    /// Told whenever a training or a benchmark has changed.
+    changed: channel::Sender<()>,
     synced: Arc<AtomicUsize>,
 }
 
@@ -62,6 +65,7 @@ impl Cluster {
             jobs: Index::new(owner_by_labels),
             pods: Index::new(owner_by_labels),
             triggers: Triggers::default(),
+            changed: channel::Sender::new(()),
             synced: Arc::default(),
         };
         (cluster, writers)
@@ -74,6 +78,12 @@ impl Cluster {
 
     fn note_synced(&self) {
         self.synced.fetch_add(1, Ordering::Release);
+    }
+
+    /// Waits until something holds that depends on trainings and benchmarks.
+    pub async fn wait_until(&self, holds: impl Fn() -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !holds() && changed.changed().await.is_ok() {}
     }
 
     /// The training of this key, if it is there and can be read.

@@ -181,7 +181,7 @@ fn store<K>(
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    match change {
+    let changed = match change {
         Change::Synced(all) => {
             writer.apply_watcher_event(&Event::Init);
             for object in all {
@@ -201,7 +201,9 @@ where
             writer.apply_watcher_event(&Event::Delete(DeserializeGuard::clone(&found)));
             Some(key)
         }
-    }
+    };
+    cluster.changed.send_replace(());
+    changed
 }
 
 fn owner_of_benchmark(cluster: &Cluster, key: &Key) -> Option<Key> {

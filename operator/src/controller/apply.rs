@@ -16,10 +16,6 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use std::time::Duration;
-
-/// How long a Job that was created may take to arrive in the cache.
-const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// An effect that could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +51,7 @@ pub(super) struct Apply<'a> {
     resource: &'static str,
     /// Where the owner itself is.
     owners: Api<DynamicObject>,
+    created_jobs: Vec<Key>,
 }
 
 impl<'a> Apply<'a> {
@@ -67,10 +64,16 @@ impl<'a> Apply<'a> {
             resource: S::RESOURCE,
             owners: Api::namespaced_with(context.client.clone(), namespace, &resource),
             owner,
+            created_jobs: Vec::new(),
         }
     }
 
-    pub(super) async fn effect(&self, effect: &Effect) -> Result<(), EffectError> {
+    /// The Jobs that were made.
+    pub(super) fn created_jobs(self) -> Vec<Key> {
+        self.created_jobs
+    }
+
+    pub(super) async fn effect(&mut self, effect: &Effect) -> Result<(), EffectError> {
         match effect {
             Effect::Create(objects) => {
                 for object in objects {
@@ -94,7 +97,7 @@ impl<'a> Apply<'a> {
         }
     }
 
-    async fn create_object(&self, object: &Object) -> Result<(), EffectError> {
+    async fn create_object(&mut self, object: &Object) -> Result<(), EffectError> {
         match object {
             Object::Service(service) => self.create(&self.api(), "services", &**service).await,
             Object::ConfigMap(map) => self.create(&self.api(), "configmaps", &**map).await,
@@ -106,8 +109,7 @@ impl<'a> Apply<'a> {
             }
             Object::Job(job) => {
                 self.create(&self.api(), "jobs", &**job).await?;
-                let key = Key::of(&**job);
-                self.context.cluster.jobs.wait_for(&key, ARRIVAL).await;
+                self.created_jobs.push(Key::of(&**job));
                 Ok(())
             }
             Object::Benchmark(benchmark) => {

@@ -18,15 +18,15 @@ use splade_telemetry::spans;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 /// Reason of the condition that shows an error.
 const REASON: &str = "ReconcileError";
 
-/// The longest that the cache may lag behind before a reconcile goes on without it.
-const CACHE_LAG: Duration = Duration::from_secs(1);
-const CACHE_POLL: Duration = Duration::from_millis(2);
+/// The longest that the cache may lag behind before the object may be reconciled again without it.
+const CACHE_LAG: Duration = Duration::from_secs(2);
 
 /// A reconcile that did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +66,12 @@ impl ReconcileError {
     }
 }
 
-/// Reconciles an object. Whatever happens is dealt with here: logged, counted, shown in a condition, tried again.
+/// Reconciles an object, whose turn it is. Whatever happens is dealt with here: logged, counted, shown in a condition,
+/// tried again.
 pub(super) async fn reconcile<S: Subject>(
     object: Arc<DeserializeGuard<S>>,
     context: Arc<Context>,
+    turn: OwnedSemaphorePermit,
 ) -> Result<Action, Infallible> {
     let owner = Belongs {
         kind: S::KIND,
@@ -85,7 +87,7 @@ pub(super) async fn reconcile<S: Subject>(
     let running = context.metrics.reconcile(S::NAME);
     let outcome = async {
         let outcome = match &object.0 {
-            Ok(subject) => Run::new(&context, subject).run().await,
+            Ok(subject) => Run::new(&context, subject).run(turn).await,
             Err(error) => invalid::show::<S>(&context, &owner.key, &error.error)
                 .await
                 .map(|()| None),
@@ -130,6 +132,8 @@ struct Run<'a, S> {
     object: S,
     /// Version of the object that the plan goes by.
     observed: Option<String>,
+    /// Jobs that were made.
+    created: Vec<Key>,
 }
 
 impl<'a, S: Subject> Run<'a, S> {
@@ -140,15 +144,20 @@ impl<'a, S: Subject> Run<'a, S> {
             api: Api::namespaced(context.client.clone(), &namespace),
             object: object.clone(),
             observed: object.meta().resource_version.clone(),
+            created: Vec::new(),
         }
     }
 
-    async fn run(mut self) -> Result<Option<Duration>, ReconcileError> {
+    async fn run(mut self, turn: OwnedSemaphorePermit) -> Result<Option<Duration>, ReconcileError> {
         let outcome = self.bring_together().await;
-        if let Err(error) = &outcome
-            && error.shows()
-        {
-            self.show(error).await;
+        match &outcome {
+            Ok(_) => {
+                // Others need not wait for the news of what was done here.
+                drop(turn);
+                self.wait_for_cache().await;
+            }
+            Err(error) if error.shows() => self.show(error).await,
+            Err(_) => {}
         }
         outcome
     }
@@ -166,32 +175,36 @@ impl<'a, S: Subject> Run<'a, S> {
         if !decision.effects.is_empty() || self.object.status() != Some(&first) {
             self.write(first).await?;
         }
-        let apply = Apply::new::<S>(self.context, &self.object);
+        let mut apply = Apply::new::<S>(self.context, &self.object);
         for effect in &decision.effects {
             apply.effect(effect).await?;
         }
+        self.created = apply.created_jobs();
         if self.object.status() != Some(&decision.status) {
             self.write(decision.status).await?;
         }
-        self.wait_for_cache().await;
         Ok(decision.requeue_after)
     }
 
     /// Waits until the cache has what was written, or something newer: a plan that went by something older would be
-    /// refused. It is a matter of milliseconds; a watch that is broken just now is not waited for.
+    /// refused, or would make a Job again. It is a matter of milliseconds; a watch that is broken just now is not waited
+    /// for.
     async fn wait_for_cache(&self) {
-        if self.object.meta().resource_version == self.observed {
-            return;
-        }
-        let key = self.object.belongs().key.reference::<DeserializeGuard<S>>();
-        let is_old = || {
-            let cached = S::cached(&self.context.cluster).get(&key);
-            cached.is_some_and(|cached| cached.meta().resource_version == self.observed)
+        let cluster = &self.context.cluster;
+        let news = async {
+            for job in &self.created {
+                cluster.jobs.wait_for(job).await;
+            }
+            let key = self.object.belongs().key.reference::<DeserializeGuard<S>>();
+            let was_written = self.object.meta().resource_version != self.observed;
+            let is_old = || {
+                let cached = S::cached(cluster).get(&key);
+                cached.is_some_and(|cached| cached.meta().resource_version == self.observed)
+            };
+            cluster.wait_until(|| !was_written || !is_old()).await;
         };
-        let until = Instant::now() + CACHE_LAG;
-        while is_old() && Instant::now() < until {
-            sleep(CACHE_POLL).await;
-        }
+        // Too late is as good as never: what is done again does no harm.
+        let _ = timeout(CACHE_LAG, news).await;
     }
 
     fn keep_error(&self, status: &mut S::Status) {

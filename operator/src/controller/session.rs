@@ -7,13 +7,17 @@ use crate::cache::{Belongs, Key};
 use crate::progress::{PollTiming, poll};
 use futures::{Stream, StreamExt};
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Config, Error, applier};
+use kube::runtime::controller::{Action, Config, Error, applier};
 use kube::runtime::reflector::ObjectRef;
 use splade_crds::{SpladeBenchmark, SpladeTraining};
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
+
+/// The controller's word for no limit of its own.
+const UNLIMITED: u16 = 0;
 
 /// Reconciles everything, then whatever changes, until `stop` returns; then finishes what runs. Dropped, it breaks
 /// off at once.
@@ -43,27 +47,49 @@ async fn control<S: Subject>(
     wanted: UnboundedReceiver<ObjectRef<DeserializeGuard<S>>>,
     concurrency: u16,
 ) {
+    // Their own order of those that wait is that of a hash table: under load some would wait for ever so long.
+    let turns = Arc::new(Semaphore::new(concurrency.into()));
     let outcomes = applier(
-        |object, context| Box::pin(reconcile::<S>(object, context)),
+        |object, context| Box::pin(in_turn::<S>(Key::of(&*object), context, Arc::clone(&turns))),
         |_, error: &Infallible, _| match *error {},
         Arc::clone(context),
         S::cached(&context.cluster).clone(),
         wanted_stream(wanted),
-        Config::default().concurrency(concurrency),
+        Config::default().concurrency(UNLIMITED),
     );
     outcomes
         .for_each(async |outcome| match outcome {
             Ok(_) => {}
             Err(Error::ObjectNotFound(gone)) => {
-                let key = Key {
-                    namespace: gone.namespace.clone().unwrap_or_default(),
-                    name: gone.name.clone(),
-                };
-                context.backoffs.forget(&Belongs { kind: S::KIND, key });
+                let namespace = gone.namespace.clone().unwrap_or_default();
+                let name = gone.name.clone();
+                forget::<S>(context, Key { namespace, name });
             }
             Err(error) => tracing::error!(%error, kind = S::NAME, "the controller failed"),
         })
         .await;
+}
+
+/// Reconciles an object when it is its turn: first come, first served.
+async fn in_turn<S: Subject>(
+    key: Key,
+    context: Arc<Context>,
+    turns: Arc<Semaphore>,
+) -> Result<Action, Infallible> {
+    let turn = turns.acquire_owned().await;
+    // The object as it is now: it may have changed, or gone, while it waited.
+    let found = S::cached(&context.cluster).get(&key.reference());
+    // Turns are given as long as this runs.
+    let (Some(object), Ok(turn)) = (found, turn) else {
+        forget::<S>(&context, key);
+        return Ok(Action::await_change());
+    };
+    // In a box of its own: a thousand that wait hold little.
+    Box::pin(reconcile(object, context, turn)).await
+}
+
+fn forget<S: Subject>(context: &Context, key: Key) {
+    context.backoffs.forget(&Belongs { kind: S::KIND, key });
 }
 
 fn wanted_stream<T>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = Result<T, Infallible>> {

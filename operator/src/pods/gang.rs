@@ -3,6 +3,7 @@
 use super::PodView;
 use crate::labels::{self, Component};
 use crate::names;
+use crate::objects::KUEUE_QUEUE;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
@@ -82,6 +83,12 @@ impl<'a> Gang<'a> {
     pub fn is_suspended(&self) -> bool {
         let spec = self.job.and_then(|job| job.spec.as_ref());
         spec.is_some_and(|spec| spec.suspend == Some(true))
+    }
+
+    /// Whether a queue decides when the Job runs.
+    pub fn has_queue(&self) -> bool {
+        let labels = self.job.and_then(|job| job.metadata.labels.as_ref());
+        labels.is_some_and(|labels| labels.contains_key(KUEUE_QUEUE))
     }
 
     /// Number of places for which `is` holds.

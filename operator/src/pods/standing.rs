@@ -61,7 +61,15 @@ impl Standing {
         if gang.is_suspended() && !gang.is_finishing() {
             return held_back(gang);
         }
-        if let Some(failure) = root_failure(gang, None).or_else(|| deadline(gang)) {
+        let root = root_failure(gang, |_| true);
+        if root
+            .as_ref()
+            .is_some_and(|root| may_be_taken_back(gang, root, now))
+        {
+            return Self::Unclear;
+        }
+        let root = root.map(|root| root.failure);
+        if let Some(failure) = root.or_else(|| deadline(gang)) {
             return Self::Failed(failure);
         }
         if let Some(standing) = failed_unseen(gang, now) {
@@ -103,26 +111,44 @@ fn job_gone(gang: &Gang<'_>, record: &AttemptStatus) -> Option<Failure> {
         return gone("the Job was replaced by another one of its name");
     }
     let deleted = job.metadata.deletion_timestamp.as_ref()?.0;
-    root_failure(gang, Some(deleted)).or_else(|| gone("the Job was deleted"))
+    let before = |failed: &PodFailure| failed.time.is_some_and(|time| time < deleted);
+    let root = root_failure(gang, before).map(|root| root.failure);
+    root.or_else(|| gone("the Job was deleted"))
 }
 
-/// The first of the pods' failures, or the first before a time.
-fn root_failure(gang: &Gang<'_>, before: Option<Timestamp>) -> Option<Failure> {
+/// The first of those failures of the pods that count. Of two pods at one place only the earlier can be: the other one
+/// was to replace it, in a gang that had lost it.
+fn root_failure(gang: &Gang<'_>, counts: impl Fn(&PodFailure) -> bool) -> Option<PodFailure> {
     let failing = gang.holds(&["Failed", "FailureTarget"]);
     let failing_since = failing.and_then(|condition| condition.last_transition_time.as_ref());
     let failing_since = failing_since.map(|time| time.0);
-    gang.pods
+    let mut failures: Vec<_> = gang
+        .pods
         .iter()
         .filter_map(|pod| PodFailure::of(*pod, failing_since))
-        .filter(|failed| before.is_none_or(|end| failed.time.is_some_and(|time| time < end)))
+        .collect();
+    failures.sort_by_key(|failed| (failed.index, failed.time.unwrap_or(Timestamp::MAX)));
+    failures.dedup_by_key(|failed| failed.index);
+    failures
+        .into_iter()
+        .filter(counts)
         .min_by_key(PodFailure::rank)
-        .map(|failed| failed.failure)
+}
+
+/// A queue takes a Job back by its `suspend`, and Kubernetes deletes the pods then: news of these may come first.
+fn may_be_taken_back(gang: &Gang<'_>, root: &PodFailure, now: Timestamp) -> bool {
+    let is_recent = |time| time::seconds_apart(time, now) < NEWS_SECONDS;
+    gang.has_queue() && root.failure.reason == "PodDeleted" && root.time.is_some_and(is_recent)
 }
 
 /// A queue holds the Job back. What it has taken back waits in its Job, which keeps its place in the queue.
 fn held_back(gang: &Gang<'_>) -> Standing {
     if gang.pods.is_empty() {
         return Standing::Queued;
+    }
+    // Those that were taken back are left out already.
+    if let Some(root) = root_failure(gang, |_| true) {
+        return Standing::Failed(root.failure);
     }
     if gang.pods.iter().all(|pod| pod.phase() == "Succeeded") {
         // Kubernetes would make only the others again, which cannot train without those.

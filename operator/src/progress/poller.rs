@@ -1,6 +1,7 @@
 //! Asks all running trainings, a bounded number at a time.
 
-use super::client::ask;
+use super::client::{AskError, ask};
+use super::reports::Answer;
 use crate::cache::{Key, Kind};
 use crate::controller::Context;
 use crate::labels::{COMPONENT, Component};
@@ -70,14 +71,20 @@ async fn question(context: &Context, target: Target, limit: Duration) {
     context
         .metrics
         .progress_poll(if answer.is_ok() { "ok" } else { "error" });
-    let report = answer.inspect_err(|error| {
-        let Key { namespace, name } = &training;
-        tracing::debug!(namespace, name, attempt, %error, "rank 0 does not say where it stands");
-    });
-    if context
-        .reports
-        .note(&training, &pod, attempt, report.ok(), Timestamp::now())
-    {
+    let Key { namespace, name } = &training;
+    let answer = match answer {
+        Ok(report) => Answer::Report(Box::new(report)),
+        Err(AskError::Get(error)) => {
+            tracing::debug!(namespace, name, attempt, %error, "rank 0 does not answer");
+            Answer::Silence
+        }
+        Err(error) => {
+            tracing::warn!(namespace, name, attempt, %error, "rank 0 is not understood");
+            Answer::Unreadable
+        }
+    };
+    let now = Timestamp::now();
+    if context.reports.note(&training, &pod, attempt, answer, now) {
         context.cluster.trigger(Kind::Training, training);
     }
 }

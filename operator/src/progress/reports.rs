@@ -18,6 +18,17 @@ struct Entry {
     since: Timestamp,
 }
 
+/// What came of a question.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Where the training stands.
+    Report(Box<ProgressReport>),
+    /// Something else: the pod lives, and says nothing that is understood.
+    Unreadable,
+    /// Nothing.
+    Silence,
+}
+
 /// The newest answers.
 #[derive(Debug, Default)]
 pub struct Reports(Mutex<HashMap<Key, Entry>>);
@@ -46,27 +57,32 @@ impl Reports {
         }
     }
 
-    /// Takes in an answer of a pod, None where there was none. Tells whether it is worth a look.
+    /// Takes in the answer of a pod. Tells whether it is worth a look.
     pub(super) fn note(
         &self,
         training: &Key,
         pod: &str,
         attempt: u32,
-        report: Option<ProgressReport>,
+        answer: Answer,
         now: Timestamp,
     ) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = match answer {
+            Answer::Report(report) => Some(report),
+            Answer::Silence => None,
+            Answer::Unreadable => return all.remove(training).is_some(),
+        };
         let known = all
             .get(training)
             .filter(|known| known.pod == pod && known.attempt == attempt);
-        let is_news = known.is_none_or(|known| known.report.as_deref() != report.as_ref());
+        let is_news = known.is_none_or(|known| known.report != report);
         let since = known
             .filter(|known| known.report.is_some() == report.is_some())
             .map_or(now, |known| known.since);
         let entry = Entry {
             pod: pod.to_owned(),
             attempt,
-            report: report.map(Box::new),
+            report,
             since,
         };
         all.insert(training.clone(), entry);
@@ -95,11 +111,11 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
-    fn report(step: u64) -> Option<ProgressReport> {
-        Some(ProgressReport {
+    fn report(step: u64) -> Answer {
+        Answer::Report(Box::new(ProgressReport {
             step,
             ..ProgressReport::default()
-        })
+        }))
     }
 
     #[test]
@@ -116,17 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_understood_is_no_silence() {
+        let reports = Reports::default();
+        assert!(!reports.note(&key(), "pod", 1, Answer::Unreadable, at(10)));
+        for before in [report(5), Answer::Silence] {
+            reports.note(&key(), "pod", 1, before, at(20));
+            assert!(reports.note(&key(), "pod", 1, Answer::Unreadable, at(30)));
+            assert!(matches!(reports.of(&key()), Polled::NotAsked));
+        }
+    }
+
+    #[test]
     fn silence_lasts_from_its_first_question_to_the_next_answer() {
         let reports = Reports::default();
         reports.note(&key(), "pod", 1, report(5), at(10));
-        assert!(reports.note(&key(), "pod", 1, None, at(20)));
-        assert!(!reports.note(&key(), "pod", 1, None, at(30)));
+        assert!(reports.note(&key(), "pod", 1, Answer::Silence, at(20)));
+        assert!(!reports.note(&key(), "pod", 1, Answer::Silence, at(30)));
         let Polled::Unreachable { attempt: 1, since } = reports.of(&key()) else {
             panic!("{:?}", reports.of(&key()));
         };
         assert_eq!(since, at(20));
         assert!(reports.note(&key(), "pod", 1, report(5), at(40)));
-        assert!(reports.note(&key(), "pod", 1, None, at(50)));
+        assert!(reports.note(&key(), "pod", 1, Answer::Silence, at(50)));
         assert!(matches!(reports.of(&key()), Polled::Unreachable { since, .. } if since == at(50)));
     }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 /// What a pod has until its Job has counted it.
 const TRACKING: &str = "batch.kubernetes.io/job-tracking";
+const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 /// A cluster as far as Jobs and their pods go.
 #[derive(Clone, Debug)]
@@ -184,9 +185,14 @@ impl Cluster {
                 .as_ref()
                 .is_some_and(|status| status.active.is_some());
             let lost = all.len() < usize::try_from(size).unwrap();
+            let ignored = ignored_codes(&job);
+            let fails = |pod: &Pod| {
+                pods::phase(pod) == "Failed"
+                    && !pods::exit_code(pod).is_some_and(|code| ignored.contains(&code))
+            };
             let failed = has(&job, &["FailureTarget"])
-                || all.iter().any(|pod| pods::phase(pod) == "Failed")
-                || (begun && !suspended && lost);
+                || all.iter().any(fails)
+                || (begun && !suspended && lost && ignored.is_empty());
             let done = all
                 .iter()
                 .filter(|pod| pods::phase(pod) == "Succeeded")
@@ -213,6 +219,8 @@ impl Cluster {
                 moved = true;
             } else if !begun && !failed {
                 moved |= self.make_pods(index, size);
+            } else if begun && !failed {
+                moved |= self.replace_pods(index, size);
             }
         }
         moved
@@ -241,6 +249,35 @@ impl Cluster {
             }
         }
         true
+    }
+
+    /// Counts pods that failed and do not end the Job, and makes others in their places.
+    fn replace_pods(&mut self, job: usize, size: i32) -> bool {
+        let job = self.jobs[job].clone();
+        let name = job.metadata.name.clone().unwrap();
+        let mut moved = false;
+        for pod in self.pods_of(&name) {
+            if is_tracked(pod) && pods::phase(pod) == "Failed" {
+                pod.metadata.finalizers = None;
+                moved = true;
+            }
+        }
+        for place in 0..size {
+            let label = place.to_string();
+            let taken = self.pods_of(&name).any(|pod| {
+                let labels = pod.metadata.labels.as_ref().unwrap();
+                labels.get(COMPLETION_INDEX) == Some(&label)
+                    && (is_tracked(pod) || pods::may_run(pod))
+            });
+            if !taken {
+                let mut pod = self.new_pod(&job, place);
+                let uid = pod.metadata.uid.clone().unwrap();
+                pod.metadata.name = Some(format!("{name}-{place}-{uid}"));
+                self.pods.push(pod);
+                moved = true;
+            }
+        }
+        moved
     }
 
     /// A Job that is suspended loses its pods and tracks them no more; it may begin anew.
@@ -274,10 +311,7 @@ impl Cluster {
         let template = job.spec.clone().unwrap().template;
         let name = job.metadata.name.clone().unwrap();
         let mut labels = template.metadata.unwrap().labels.unwrap();
-        labels.insert(
-            "batch.kubernetes.io/job-completion-index".into(),
-            place.to_string(),
-        );
+        labels.insert(COMPLETION_INDEX.into(), place.to_string());
         Pod {
             metadata: ObjectMeta {
                 name: Some(format!("{name}-{place}")),
@@ -368,6 +402,16 @@ impl Cluster {
 
 fn is_tracked(pod: &Pod) -> bool {
     pod.metadata.finalizers.is_some()
+}
+
+/// Exit codes that do not fail a Job.
+fn ignored_codes(job: &Job) -> Vec<i32> {
+    let policy = job.spec.as_ref().unwrap().pod_failure_policy.as_ref();
+    let rules = policy.unwrap().rules.iter();
+    rules
+        .filter(|rule| rule.action == "Ignore")
+        .flat_map(|rule| rule.on_exit_codes.as_ref().unwrap().values.clone())
+        .collect()
 }
 
 fn has(job: &Job, kinds: &[&str]) -> bool {

@@ -26,6 +26,12 @@ pub fn phase(pod: &Pod) -> &str {
         .unwrap_or("Pending")
 }
 
+pub fn exit_code(pod: &Pod) -> Option<i32> {
+    let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    let ended = container.state.as_ref()?.terminated.as_ref()?;
+    Some(ended.exit_code)
+}
+
 pub fn may_run(pod: &Pod) -> bool {
     !matches!(phase(pod), "Succeeded" | "Failed")
 }

@@ -33,7 +33,8 @@ class Splade:
     def launch(self):
         """Starts the operator, and waits until it leads."""
         cluster = self.cluster
-        environment = {"KUBECONFIG": cluster.kubeconfig_of(HOME, ACCOUNT), "POD_NAMESPACE": HOME, "RUST_LOG": "info"}
+        # As in the image and by the chart.
+        environment = {"KUBECONFIG": cluster.kubeconfig_of(HOME, ACCOUNT), "POD_NAMESPACE": HOME, "RUST_LOG": "info", "MALLOC_ARENA_MAX": "1"}
         command = [self.program, "run", "--job-image=localhost/none:1", f"--http-address={HTTP}"]
         managers = [Manager(cluster, self.name, self.users[0], command, environment)]
         self.await_ready(managers[0])

@@ -136,7 +136,10 @@ impl Progress {
         report.loss = finite(line.loss);
         report.measures = line.measures;
         report.measures.retain(|_, value| value.is_finite());
-        report.active_dimensions = line.active_dimensions;
+        // JSON knows no NaN: one would make the whole report unreadable.
+        report.active_dimensions = line
+            .active_dimensions
+            .filter(|mean| mean.query.is_finite() && mean.document.is_finite());
         report.triplets_per_second = finite(line.triplets_per_second);
         report.tokens_per_second = finite(line.tokens_per_second);
         report.mfu = finite(line.mfu);
@@ -220,5 +223,27 @@ mod tests {
         assert_eq!(progress.state().stalled_after(longer), Some(longer));
         progress.enter(Phase::Exporting);
         assert_eq!(progress.state().stalled_after(Duration::MAX), None);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_left_out() {
+        let progress = training(None);
+        progress.report(StepReport {
+            loss: f64::NAN,
+            active_dimensions: Some(ActiveDimensions {
+                query: f64::NAN,
+                document: 100.0,
+            }),
+            mfu: f64::INFINITY,
+            tokens_per_second: 100.0,
+            ..StepReport::default()
+        });
+        let report = progress.snapshot();
+        let sent = serde_json::to_string(&report).unwrap();
+        let read: ProgressReport = serde_json::from_str(&sent).unwrap();
+        assert_eq!(read, report);
+        assert_eq!((read.loss, read.mfu), (None, None));
+        assert_eq!(read.active_dimensions, None);
+        assert_eq!(read.tokens_per_second, Some(100.0));
     }
 }
