@@ -5,6 +5,8 @@
 #   demo.sh JOB    JOB: the splade-job of this machine, which makes the model to start from
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Seconds that the training may take; it takes some four minutes on two cores.
+readonly LONGEST=3600
 job=$1
 infra=tests/infra/kubernetes
 cache=${SPLADE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/splade-operator}
@@ -56,7 +58,14 @@ kubectl get secret splade-storage >/dev/null 2>&1 ||
 
 echo "== A training"
 shown kubectl apply --filename configs/quickstart-kubernetes.yaml
+SECONDS=0
 until ended Succeeded Failed; do
+    if ((SECONDS > LONGEST)); then
+        echo "demo: the training has not ended within $LONGEST s; this is where it stands:" >&2
+        kubectl describe spladetraining quickstart >&2
+        kubectl get pods --output wide >&2
+        exit 75
+    fi
     sleep 10
     kubectl get spladetraining quickstart --no-headers
 done
