@@ -49,7 +49,7 @@ setup-e2e: ## Install and build what the test cluster needs (root, Debian or Ubu
 	@scripts/setup-e2e.sh
 
 env: ## Print the environment of these commands, with splade-job on the PATH, for `eval "$(make env)"`
-	@printf 'export PATH=%q:$$PATH\n' "$(dir $(JOB))"
+	@printf 'export PATH=%q:$$PATH\n' "$(patsubst %/,%,$(dir $(JOB)))"
 	@for name in LIBTORCH LIBTORCH_LIB LIBTORCH_INCLUDE LD_LIBRARY_PATH CARGO_TARGET_DIR SPLADE_PYTHON SPLADE_TOOLS; do \
 		printf 'export %s=%q\n' "$$name" "$${!name}"; done
 
@@ -62,7 +62,7 @@ build-operator: claim-target ## Build splade-operator, which needs no libtorch
 
 # --- the job ---
 
-.PHONY: quickstart train train-resume benchmark export-hf encode tensorboard info
+.PHONY: quickstart train train-resume benchmark export-hf tensorboard info
 quickstart: build ## Train, export and benchmark a small Korean model on this machine, and print the scores
 	@scripts/quickstart.sh $(JOB)
 
@@ -77,8 +77,9 @@ benchmark: build ## Run only the benchmarks of FILE
 export-hf: build ## Export the finished trainings of FILE to Hugging Face format
 	@$(JOB) export -f $(FILE)
 
-tensorboard: setup ## Show the curves of every run under runs/
-	@$(SPLADE_PYTHON) -m tensorboard.main --logdir runs
+tensorboard: ## Show the curves of every run under runs/
+	@scripts/setup-tensorboard.sh
+	@"$$(scripts/setup-tensorboard.sh --print)" --logdir runs
 
 info: build ## Say what this machine has, in a form to paste into a bug report
 	@$(JOB) info
@@ -173,5 +174,5 @@ lint: setup-runtime ## rustfmt, clippy with warnings as errors, cargo deny
 format: ## Format the code
 	@cargo fmt --all
 
-clean: ## Remove build output and runs
+clean: ## Remove runs, and the build output that all clones share
 	@rm -rf $(CARGO_TARGET_DIR) runs

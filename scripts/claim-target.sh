@@ -10,8 +10,9 @@ mark=$CARGO_TARGET_DIR/clone
 if [[ -e $mark && $(<"$mark") == "$clone" ]]; then
     exit
 fi
-for profile in release check-cuda; do
-    if [[ -d $CARGO_TARGET_DIR/$profile ]]; then
+for profile in release check-cuda dev; do
+    # The folder of the profile dev is called debug.
+    if [[ -d $CARGO_TARGET_DIR/${profile/dev/debug} ]]; then
         mapfile -t packages < <(cargo tree --locked --workspace --depth 0 --prefix none | awk 'NF { print "--package=" $1 }')
         cargo clean --quiet --locked --profile "$profile" "${packages[@]}"
     fi

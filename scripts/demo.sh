@@ -49,10 +49,10 @@ put "$scratch/model" models/quickstart-base
 put data/quickstart data/quickstart
 
 echo "== The operator"
-shown helm upgrade --install splade-operator charts/splade-operator --namespace splade-system --create-namespace --wait \
+shown helm upgrade --install splade-operator charts/splade-operator --namespace splade-system --create-namespace --wait --hide-notes \
     --set image.repository=localhost/splade-operator,image.tag=e2e,image.pullPolicy=Never \
     --set jobImage.repository=localhost/splade-job,jobImage.tag=e2e \
-    --set telemetry.otlpEndpoint=http://10.77.0.1:4317 >/dev/null
+    --set telemetry.otlpEndpoint=http://10.77.0.1:4317
 kubectl get secret splade-storage >/dev/null 2>&1 ||
     kubectl create secret generic splade-storage --from-literal=access-key-id=demo --from-literal=secret-access-key=demo
 

@@ -4,6 +4,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 packages=(runc containernetworking-plugins iptables nftables conntrack iproute2 socat busybox-static jq openssl curl
     buildah mmdebstrap binutils gcc libc6-dev)
+if [ ! -d /sys/fs/cgroup/memory ]; then
+    echo "setup: the test cluster needs cgroup v1, and this machine has v2: boot with systemd.unified_cgroup_hierarchy=0" >&2
+    exit 69
+fi
 absent=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || absent+=("$package")

@@ -25,10 +25,10 @@ pub struct Benchmark {
     /// Which judgments.
     #[arg(long, default_value = "test")]
     split: String,
-    /// What to run.
+    /// What to run, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Method::Bm25, Method::Sparse])]
     methods: Vec<Method>,
-    /// Analyzers of BM25, one row each.
+    /// Analyzers of BM25, one row each, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Analyzer::Whitespace, Analyzer::CharacterBigram, Analyzer::Subword])]
     analyzers: Vec<Analyzer>,
     /// BM25's saturation of a term's count.

@@ -129,15 +129,17 @@ fn class_of_need(error: &NeedError) -> Class {
     match error.lack.as_ref() {
         Lack::Input(_) => Class::NoInput,
         Lack::Dataset(error) => class_of_dataset(error),
-        Lack::Output { source, .. } => class_of_output(source),
+        Lack::Output { source, .. } | Lack::Export(ExportError::NoPlace { source, .. }) => {
+            class_of_output(source)
+        }
         Lack::Export(error) => class_of_export(error),
     }
 }
 
 fn class_of_export(error: &ExportError) -> Class {
     match error {
-        ExportError::Io { source, .. } => class_of_io(source),
-        ExportError::NoPlace { source, .. } => class_of_output(source),
+        // The place was there before the training began: what is wrong with it now may pass.
+        ExportError::Io { source, .. } | ExportError::NoPlace { source, .. } => class_of_io(source),
         ExportError::Json { .. } => Class::Data,
         ExportError::Occupied { .. } => Class::Configuration,
         ExportError::Model(error) => class_of_model(error),

@@ -53,7 +53,7 @@ pub enum Step {
     Starting(Start),
     /// All pods run.
     Running,
-    /// It will show in a moment why the attempt has failed.
+    /// It will show in a moment why pods of the attempt have gone, and whether it has failed.
     Unclear,
     /// The attempt has ended well, just now.
     Done(Box<Option<TerminationMessage>>),

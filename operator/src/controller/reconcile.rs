@@ -186,7 +186,7 @@ impl<'a, S: Subject> Run<'a, S> {
         Ok(decision.requeue_after)
     }
 
-    /// Waits until the cache has what was written, or something newer: a plan that went by something older would be
+    /// Waits until the cache has something newer than the plan went by, and the Jobs that were made: a plan that went by something older would be
     /// refused, or would make a Job again. It is a matter of milliseconds; a watch that is broken just now is not waited
     /// for.
     async fn wait_for_cache(&self) {

@@ -29,11 +29,16 @@ pub async fn lead(
 ) {
     let listener = context.cluster.triggers.listen();
     context.cluster.trigger_all();
-    let trainings = control::<SpladeTraining>(context, listener.trainings, concurrency);
-    let benchmarks = control::<SpladeBenchmark>(context, listener.benchmarks, concurrency);
+    let turns = || Arc::new(Semaphore::new(concurrency.into()));
+    let (for_trainings, for_benchmarks) = (turns(), turns());
+    let trainings = control::<SpladeTraining>(context, listener.trainings, &for_trainings);
+    let benchmarks = control::<SpladeBenchmark>(context, listener.benchmarks, &for_benchmarks);
     let stopping = async {
         stop.await;
         context.cluster.triggers.close();
+        // Who waits still begins no more.
+        for_trainings.close();
+        for_benchmarks.close();
     };
     let reconciling = async { tokio::join!(trainings, benchmarks, stopping) };
     tokio::select! {
@@ -45,12 +50,13 @@ pub async fn lead(
 async fn control<S: Subject>(
     context: &Arc<Context>,
     wanted: UnboundedReceiver<ObjectRef<DeserializeGuard<S>>>,
-    concurrency: u16,
+    turns: &Arc<Semaphore>,
 ) {
-    // Their own order of those that wait is that of a hash table: under load some would wait for ever so long.
-    let turns = Arc::new(Semaphore::new(concurrency.into()));
+    // The applier's own limit hands out what waits in the order of a hash table: under load some would wait for ever so
+    // long. Without it, it looks at everything that waits whenever something moves: a second of CPU for a thousand that
+    // come at once.
     let outcomes = applier(
-        |object, context| Box::pin(in_turn::<S>(Key::of(&*object), context, Arc::clone(&turns))),
+        |object, context| Box::pin(in_turn::<S>(Key::of(&*object), context, Arc::clone(turns))),
         |_, error: &Infallible, _| match *error {},
         Arc::clone(context),
         S::cached(&context.cluster).clone(),
@@ -70,7 +76,7 @@ async fn control<S: Subject>(
         .await;
 }
 
-/// Reconciles an object when it is its turn: first come, first served.
+/// Reconciles an object when it is its turn: who came with an earlier piece of news goes first.
 async fn in_turn<S: Subject>(
     key: Key,
     context: Arc<Context>,
@@ -79,8 +85,11 @@ async fn in_turn<S: Subject>(
     let turn = turns.acquire_owned().await;
     // The object as it is now: it may have changed, or gone, while it waited.
     let found = S::cached(&context.cluster).get(&key.reference());
-    // Turns are given as long as this runs.
-    let (Some(object), Ok(turn)) = (found, turn) else {
+    // There are no more turns once the process is to stop.
+    let Ok(turn) = turn else {
+        return Ok(Action::await_change());
+    };
+    let Some(object) = found else {
         forget::<S>(&context, key);
         return Ok(Action::await_change());
     };

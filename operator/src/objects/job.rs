@@ -12,10 +12,6 @@ use splade_crds::training::SchedulerType;
 const EXIT_CODES: [i32; 5] = [64, 65, 66, 70, 78];
 /// Exit code of failures of the infrastructure, and of pods that were asked to leave.
 const INTERRUPTED: i32 = 75;
-/// Exit code of a container that SIGKILL ended.
-const KILLED: i32 = 137;
-/// Exit code of a container that SIGTERM ended.
-const TERMINATED: i32 = 143;
 
 /// The Job. One that fails is never tried again by Kubernetes: the next attempt is another Job.
 /// `deadline_seconds` bounds how long its pods may take, from when it may start.
@@ -42,11 +38,10 @@ pub fn build(attempt: &Attempt, pod: &PodPlan<'_>, deadline_seconds: Option<i64>
 }
 
 /// The first pod that fails or is taken away ends the Job at once. Kueue takes pods back by suspending the Job: those
-/// that have saved and left, or were killed when their time was over, must not end it, so there only the operator judges
-/// them.
+/// that have saved and left must not end it, so there only the operator judges them.
 fn fails_as_a_whole(attempt: &Attempt) -> PodFailurePolicy {
     let taken_back = match attempt.scheduler.kind {
-        SchedulerType::Kueue => on_exit_codes("Ignore", &[INTERRUPTED, KILLED, TERMINATED]),
+        SchedulerType::Kueue => on_exit_codes("Ignore", &[INTERRUPTED]),
         _ => on_exit_codes("FailJob", &[INTERRUPTED]),
     };
     let disrupted = PodFailurePolicyOnPodConditionsPattern {

@@ -8,6 +8,8 @@ use splade_crds::training::AttemptCause;
 /// Signals that a program brings on itself: illegal instruction, trap, abort, bus error, arithmetic, segmentation,
 /// bad system call.
 const OWN_SIGNALS: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
+/// Reason of a pod that somebody deleted.
+pub(super) const POD_DELETED: &str = "PodDeleted";
 /// Exit codes from here on say by which signal a container ended.
 const SIGNALLED: i32 = 128;
 
@@ -22,6 +24,8 @@ pub struct PodFailure {
     pub is_deleted: bool,
     /// When it happened.
     pub time: Option<Timestamp>,
+    /// When the pod was made.
+    pub created: Option<Timestamp>,
     /// The pod's place in the gang.
     pub index: Option<u32>,
 }
@@ -55,6 +59,7 @@ impl PodFailure {
             is_echo: deleted_by_job || (followed && !is_deleted),
             is_deleted,
             time: times.into_iter().flatten().min(),
+            created: pod.created_at(),
             index: pod.index(),
         })
     }
@@ -91,7 +96,7 @@ fn classify(
             by_exit_code(ended, message)
         }
         _ if pod.leaves_by().is_some() => {
-            Failure::infrastructure("PodDeleted", "the pod was deleted")
+            Failure::infrastructure(POD_DELETED, "the pod was deleted")
         }
         _ => Failure::infrastructure("PodFailed", "the pod failed and no container says why"),
     }

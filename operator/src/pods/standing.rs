@@ -1,6 +1,6 @@
 //! How an attempt stands.
 
-use super::cause::PodFailure;
+use super::cause::{POD_DELETED, PodFailure};
 use super::{Blocked, Failure, Gang, PodView, TerminationMessage};
 use crate::time;
 use k8s_openapi::jiff::Timestamp;
@@ -24,7 +24,7 @@ pub enum Standing {
     Succeeded(Box<Option<TerminationMessage>>),
     /// It has ended without success.
     Failed(Failure),
-    /// Its Job has ended, but its pods do not show yet what they said, or why.
+    /// News are on their way: what pods of a Job that has ended said, or that a queue has taken back those that go.
     Unclear,
 }
 
@@ -116,7 +116,7 @@ fn job_gone(gang: &Gang<'_>, record: &AttemptStatus) -> Option<Failure> {
     root.or_else(|| gone("the Job was deleted"))
 }
 
-/// The first of those failures of the pods that count. Of two pods at one place only the earlier can be: the other one
+/// The first of those failures of the pods that count. Of two pods at one place only the older can be: the other one
 /// was to replace it, in a gang that had lost it.
 fn root_failure(gang: &Gang<'_>, counts: impl Fn(&PodFailure) -> bool) -> Option<PodFailure> {
     let failing = gang.holds(&["Failed", "FailureTarget"]);
@@ -127,7 +127,7 @@ fn root_failure(gang: &Gang<'_>, counts: impl Fn(&PodFailure) -> bool) -> Option
         .iter()
         .filter_map(|pod| PodFailure::of(*pod, failing_since))
         .collect();
-    failures.sort_by_key(|failed| (failed.index, failed.time.unwrap_or(Timestamp::MAX)));
+    failures.sort_by_key(|failed| (failed.index, failed.created));
     failures.dedup_by_key(|failed| failed.index);
     failures
         .into_iter()
@@ -138,7 +138,7 @@ fn root_failure(gang: &Gang<'_>, counts: impl Fn(&PodFailure) -> bool) -> Option
 /// A queue takes a Job back by its `suspend`, and Kubernetes deletes the pods then: news of these may come first.
 fn may_be_taken_back(gang: &Gang<'_>, root: &PodFailure, now: Timestamp) -> bool {
     let is_recent = |time| time::seconds_apart(time, now) < NEWS_SECONDS;
-    gang.has_queue() && root.failure.reason == "PodDeleted" && root.time.is_some_and(is_recent)
+    gang.has_queue() && root.failure.reason == POD_DELETED && root.time.is_some_and(is_recent)
 }
 
 /// A queue holds the Job back. What it has taken back waits in its Job, which keeps its place in the queue.
@@ -146,8 +146,8 @@ fn held_back(gang: &Gang<'_>) -> Standing {
     if gang.pods.is_empty() {
         return Standing::Queued;
     }
-    // Those that were taken back are left out already.
-    if let Some(root) = root_failure(gang, |_| true) {
+    // Those that were taken back are left out already; who only followed them out is taken back in a moment.
+    if let Some(root) = root_failure(gang, |failed| !failed.is_echo) {
         return Standing::Failed(root.failure);
     }
     if gang.pods.iter().all(|pod| pod.phase() == "Succeeded") {
@@ -155,6 +155,9 @@ fn held_back(gang: &Gang<'_>) -> Standing {
         let text =
             "the Job was suspended by its queue when some of its pods had ended well already";
         return Standing::Failed(Failure::infrastructure("Preempted", text));
+    }
+    if !gang.pods.iter().any(|pod| pod.may_run()) {
+        return Standing::Queued;
     }
     // News of the pods came before the news that the Job may run, or before they are taken away.
     running(gang)

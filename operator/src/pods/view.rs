@@ -55,6 +55,12 @@ impl<'a> PodView<'a> {
         spec.node_name.as_deref()
     }
 
+    /// When it was made.
+    pub fn created_at(self) -> Option<Timestamp> {
+        let created = self.0.metadata.creation_timestamp.as_ref();
+        created.map(|time| time.0)
+    }
+
     /// Until when it has been given time to leave, once it has been deleted.
     pub fn leaves_by(self) -> Option<Timestamp> {
         let deleted = self.0.metadata.deletion_timestamp.as_ref();

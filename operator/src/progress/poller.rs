@@ -4,6 +4,7 @@ use super::client::{AskError, ask};
 use super::reports::Answer;
 use crate::cache::{Key, Kind};
 use crate::controller::Context;
+use crate::http::GetError;
 use crate::labels::{COMPONENT, Component};
 use crate::objects::STATUS_PORT;
 use crate::pods::PodView;
@@ -72,21 +73,26 @@ async fn question(context: &Context, target: Target, limit: Duration) {
         .metrics
         .progress_poll(if answer.is_ok() { "ok" } else { "error" });
     let Key { namespace, name } = &training;
+    let mut unreadable = None;
     let answer = match answer {
         Ok(report) => Answer::Report(Box::new(report)),
-        Err(AskError::Get(error)) => {
+        Err(AskError::Get(error)) if !matches!(error, GetError::Body(_)) => {
             tracing::debug!(namespace, name, attempt, %error, "rank 0 does not answer");
             Answer::Silence
         }
         Err(error) => {
-            tracing::warn!(namespace, name, attempt, %error, "rank 0 is not understood");
+            unreadable = Some(error);
             Answer::Unreadable
         }
     };
-    let now = Timestamp::now();
-    if context.reports.note(&training, &pod, attempt, answer, now) {
-        context.cluster.trigger(Kind::Training, training);
+    let reports = &context.reports;
+    if !reports.note(&training, &pod, attempt, answer, Timestamp::now()) {
+        return;
     }
+    if let Some(error) = unreadable {
+        tracing::warn!(namespace, name, attempt, %error, "rank 0 is not understood");
+    }
+    context.cluster.trigger(Kind::Training, training);
 }
 
 /// Rank 0 of a training, if it runs.

@@ -6,20 +6,8 @@ use k8s_openapi::jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-/// What a pod last answered.
-#[derive(Clone, Debug)]
-struct Entry {
-    /// Uid of the pod.
-    pod: String,
-    attempt: u32,
-    /// None where it did not answer.
-    report: Option<Box<ProgressReport>>,
-    /// Since when it has answered, or not answered, without a change.
-    since: Timestamp,
-}
-
 /// What came of a question.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Answer {
     /// Where the training stands.
     Report(Box<ProgressReport>),
@@ -27,6 +15,23 @@ pub(super) enum Answer {
     Unreadable,
     /// Nothing.
     Silence,
+}
+
+impl Answer {
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+/// What a pod last answered.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Uid of the pod.
+    pod: String,
+    attempt: u32,
+    answer: Answer,
+    /// Since when it has answered in this way.
+    since: Timestamp,
 }
 
 /// The newest answers.
@@ -37,23 +42,21 @@ impl Reports {
     /// What is known of a training.
     pub fn of(&self, training: &Key) -> Polled {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.get(training) {
-            None => Polled::NotAsked,
-            Some(Entry {
+        let Some(entry) = all.get(training) else {
+            return Polled::NotAsked;
+        };
+        let attempt = entry.attempt;
+        match &entry.answer {
+            Answer::Report(report) => Polled::Answered {
                 attempt,
-                report,
-                since,
-                ..
-            }) => match report {
-                Some(report) => Polled::Answered {
-                    attempt: *attempt,
-                    report: report.clone(),
-                },
-                None => Polled::Unreachable {
-                    attempt: *attempt,
-                    since: *since,
-                },
+                report: report.clone(),
             },
+            Answer::Silence => Polled::Unreachable {
+                attempt,
+                since: entry.since,
+            },
+            // As if it had not been asked: it neither moves nor is it silent.
+            Answer::Unreadable => Polled::NotAsked,
         }
     }
 
@@ -67,22 +70,17 @@ impl Reports {
         now: Timestamp,
     ) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = match answer {
-            Answer::Report(report) => Some(report),
-            Answer::Silence => None,
-            Answer::Unreadable => return all.remove(training).is_some(),
-        };
         let known = all
             .get(training)
             .filter(|known| known.pod == pod && known.attempt == attempt);
-        let is_news = known.is_none_or(|known| known.report != report);
+        let is_news = known.is_none_or(|known| known.answer != answer);
         let since = known
-            .filter(|known| known.report.is_some() == report.is_some())
+            .filter(|known| known.answer.is_like(&answer))
             .map_or(now, |known| known.since);
         let entry = Entry {
             pod: pod.to_owned(),
             attempt,
-            report,
+            answer,
             since,
         };
         all.insert(training.clone(), entry);
@@ -132,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_no_silence() {
+    fn what_cannot_be_understood_is_no_silence_and_news_once() {
         let reports = Reports::default();
-        assert!(!reports.note(&key(), "pod", 1, Answer::Unreadable, at(10)));
         for before in [report(5), Answer::Silence] {
             reports.note(&key(), "pod", 1, before, at(20));
             assert!(reports.note(&key(), "pod", 1, Answer::Unreadable, at(30)));
+            assert!(!reports.note(&key(), "pod", 1, Answer::Unreadable, at(40)));
             assert!(matches!(reports.of(&key()), Polled::NotAsked));
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod faults;
+mod job_controller;
 pub mod life;
 pub mod manifest;
 pub mod merge;
